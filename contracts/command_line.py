@@ -1,0 +1,56 @@
+"""What every command of this project shares: sub-commands, one-line errors, quiet progress bars.
+
+A command module offers `add_arguments(parser)` and `run(arguments)`, and its docstring's first line is
+its help. It is imported only when it is the one that was asked for, so `--help` stays fast.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from contracts.errors import InputError
+
+Item = TypeVar("Item")
+BAD_INPUT = 2
+
+
+def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] | None = None) -> int:
+    """Run `python -m program COMMAND ...`; `commands` maps a name to (module, one line of help)."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog=f"python -m {program}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    module = None
+    for name, (module_name, summary) in commands.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name == asked:
+            module = importlib.import_module(module_name)
+            module.add_arguments(subparser)
+    arguments = parser.parse_args(argv)
+    try:
+        module.run(arguments)
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: that is not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def progress(items: Iterable[Item], *, description: str, unit: str, total: int | None = None) -> Iterable[Item]:
+    """`items` with a progress bar on a terminal, and silence anywhere else."""
+    return tqdm(items, desc=description, unit=unit, total=total, disable=not sys.stderr.isatty())
+
+
+def positive_int(text: str) -> int:
+    """argparse type: a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return value

@@ -1,0 +1,96 @@
+"""Files and folders that appear whole or not at all.
+
+Invariant: a reader sees the old content, or the new content, or nothing; never a part. Writing goes to
+a temporary name in the same folder (same file system), is flushed to disk, and is renamed.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from contracts.errors import InputError
+
+
+def temporary_sibling(path: Path) -> Path:
+    """A name beside `path` that no reader looks for; one per process, so that writers never collide."""
+    return path.with_name(f"{path.name}.tmp-{os.getpid()}")
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; on success it is synced and renamed to `path`."""
+    path = Path(path)
+    temporary = temporary_sibling(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        sync_to_disk(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); free the space or choose another place"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def atomic_text(path: str | Path, text: str) -> None:
+    """Write `text` (UTF-8, LF) to `path`, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; on success it replaces `path` (an older folder there is removed)."""
+    path = Path(path)
+    temporary = temporary_sibling(path)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                sync_to_disk(file)
+        replace_folder(temporary, path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); free the space or choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Rename `new` to `path`; what stood there is removed only after it has moved out of the way."""
+    if path.exists():
+        old = path.with_name(f"{path.name}.tmp-old-{os.getpid()}")
+        os.replace(path, old)
+        os.replace(new, path)
+        shutil.rmtree(old)
+    else:
+        os.replace(new, path)
+
+
+def sync_to_disk(path: Path) -> None:
+    """fsync one file, so that a rename that survives a power cut names complete bytes."""
+    with open(path, "rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def existing_file(path: str | Path, cure: str) -> Path:
+    """`path` as a Path, or one line that says it is absent and what to do."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; {cure}")
+    return path
+
+
+def existing_folder(path: str | Path, cure: str) -> Path:
+    """`path` as a Path, or one line that says it is absent and what to do."""
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; {cure}")
+    return path

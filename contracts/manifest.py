@@ -1,0 +1,67 @@
+"""The manifest that lies beside every output: what went in, what came out, made by what.
+
+A manifest is one JSON file without timestamps, host names or absolute paths, so that two runs that did
+the same have the same bytes. `counts` states tokens and documents: in = out + dropped, with reasons.
+"""
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from contracts.errors import InputError
+from contracts.files import atomic_text
+from contracts.fingerprint import sha256_file, sha256_value
+
+MANIFEST_NAME = "manifest.json"
+
+
+def describe_files(paths: Iterable[str | Path], root: str | Path | None = None) -> dict[str, dict]:
+    """{name: {sha256, bytes}} of each file; names relative to `root` where given, else base names."""
+    described = {}
+    for path in sorted(Path(path) for path in paths):
+        name = path.relative_to(root).as_posix() if root else path.name
+        described[name] = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    return described
+
+
+def build_manifest(
+    *,
+    stage: str,
+    inputs: Mapping[str, object],
+    outputs: Mapping[str, object],
+    settings: Mapping[str, object],
+    code: str,
+    counts: Mapping[str, object],
+    packages: Iterable[str] = (),
+    seed: int | None = None,
+) -> dict:
+    """The manifest of one stage's output as a dict; `code` is contracts.fingerprint.code_fingerprint."""
+    return {
+        "stage": stage,
+        "inputs": dict(inputs),
+        "outputs": dict(outputs),
+        "settings": dict(settings),
+        "settings_sha256": sha256_value(settings),
+        "code_sha256": code,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
+        "seed": seed,
+        "counts": dict(counts),
+    }
+
+
+def write_manifest(path: str | Path, manifest: Mapping[str, object]) -> None:
+    """Write a manifest, indented and with sorted keys, whole or not at all."""
+    atomic_text(path, json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_manifest(folder: str | Path) -> dict:
+    """The manifest of a folder; InputError with the cure where it is absent or broken."""
+    path = Path(folder) / MANIFEST_NAME
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no manifest; the step that makes {folder} has not finished, run it again") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} line {error.lineno}: not valid JSON; run the step that makes it again") from None

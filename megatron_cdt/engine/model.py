@@ -1,0 +1,156 @@
+"""A Megatron-core GPTModel of a given architecture, on the given process groups.
+
+With TransformerEngine and a GPU its layers and attention are used; otherwise megatron-core's local layers
+with PackedAttention. Both read packed rows (THD): RoPE and attention restart at every segment.
+
+# T local tokens of this rank, H hidden
+"""
+
+import importlib.util
+import itertools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from megatron.core.models.gpt.gpt_layer_specs import (
+    get_gpt_layer_local_spec,
+    get_gpt_layer_with_transformer_engine_spec,
+)
+from megatron.core.models.gpt.gpt_model import GPTModel
+from megatron.core.packed_seq_params import PackedSeqParams
+from megatron.core.process_groups_config import ProcessGroupCollection
+from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
+
+from contracts.errors import InputError
+from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.attention import PackedAttention
+from megatron_cdt.engine.device import device, has_gpu, megatron_calls
+from megatron_cdt.engine.rope import rotary_inverse_frequencies
+
+
+class LanguageModel(GPTModel):
+    """A GPTModel that returns hidden states: the head belongs to the loss, which never holds n x V logits."""
+
+    def _postprocess(self, hidden_states, **_unused) -> Tensor:
+        return hidden_states
+
+    def head_weight(self) -> Tensor:
+        """The output matrix's local vocabulary rows [V/tp, H]; the embedding itself where they are tied."""
+        if self.share_embeddings_and_output_weights:
+            return self.shared_embedding_or_output_weight()
+        return self.output_layer.weight
+
+    def embed(self, input_ids_T: Tensor) -> Tensor:
+        """Token embeddings [T, 1, H] (T/tp under sequence parallelism)."""
+        return self.embedding(input_ids=input_ids_T.unsqueeze(0), position_ids=None)
+
+    def hidden_states(self, embeddings_TBH: Tensor, packing: PackedSeqParams) -> Tensor:
+        """The decoder's output [T, 1, H], final norm included, for given embeddings of one packed row."""
+        return self(
+            input_ids=None,
+            position_ids=None,
+            attention_mask=None,
+            decoder_input=embeddings_TBH,
+            packed_seq_params=packing,
+        )
+
+
+def uses_transformer_engine() -> bool:
+    """Whether layers come from TransformerEngine: it is installed and there is a GPU."""
+    return has_gpu() and importlib.util.find_spec("transformer_engine") is not None
+
+
+def layer_spec() -> ModuleSpec:
+    """One transformer layer: TransformerEngine's, or megatron-core's with PackedAttention."""
+    if uses_transformer_engine():
+        return get_gpt_layer_with_transformer_engine_spec()
+    spec = get_gpt_layer_local_spec(normalization="RMSNorm")
+    spec.submodules.self_attention.submodules.core_attention = PackedAttention
+    return spec
+
+
+def transformer_config(
+    architecture: Architecture, groups: ProcessGroupCollection, *, dtype: torch.dtype = torch.float32
+) -> TransformerConfig:
+    """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
+    check_divides(architecture, groups)
+    return TransformerConfig(
+        num_layers=architecture.num_layers,
+        hidden_size=architecture.hidden_size,
+        num_attention_heads=architecture.num_attention_heads,
+        num_query_groups=architecture.num_key_value_heads,
+        kv_channels=architecture.head_dim,
+        ffn_hidden_size=architecture.ffn_hidden_size,
+        layernorm_epsilon=architecture.rms_norm_eps,
+        init_method_std=architecture.initializer_range,
+        normalization="RMSNorm",
+        gated_linear_unit=True,
+        activation_func=F.silu,
+        add_bias_linear=False,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        bias_activation_fusion=False,
+        masked_softmax_fusion=False,
+        gradient_accumulation_fusion=False,
+        persist_layer_norm=False,
+        apply_rope_fusion=False,
+        use_cpu_initialization=not has_gpu(),
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
+        params_dtype=dtype,
+        pipeline_dtype=dtype,
+        tensor_model_parallel_size=groups.tp.size(),
+        pipeline_model_parallel_size=groups.pp.size(),
+        context_parallel_size=groups.cp.size(),
+        cp_comm_type="p2p" if groups.cp.size() > 1 else None,
+        calculate_per_token_loss=True,
+    )
+
+
+def check_divides(architecture: Architecture, groups: ProcessGroupCollection) -> None:
+    """Tensor parallelism cuts heads and vocabulary evenly, or one line says what does not fit."""
+    size = groups.tp.size()
+    for name in ("num_attention_heads", "num_key_value_heads", "vocab_size", "ffn_hidden_size"):
+        if getattr(architecture, name) % size:
+            raise InputError(
+                f"{name} {getattr(architecture, name)} is not a multiple of tensor parallel {size}; "
+                f"choose a tensor parallel size that divides it"
+            )
+
+
+def build_model(
+    architecture: Architecture, groups: ProcessGroupCollection, *, dtype: torch.dtype = torch.float32
+) -> LanguageModel:
+    """The model with fresh weights (load a checkpoint next), on this process's device, in train mode."""
+    with megatron_calls():
+        model = LanguageModel(
+            config=transformer_config(architecture, groups, dtype=dtype),
+            transformer_layer_spec=layer_spec(),
+            vocab_size=architecture.vocab_size,
+            max_sequence_length=architecture.max_position_embeddings,
+            pre_process=True,
+            post_process=True,
+            share_embeddings_and_output_weights=architecture.tie_word_embeddings,
+            position_embedding_type="rope",
+            rotary_base=architecture.rope_theta,
+            pg_collection=groups,
+        ).to(device())
+    model.rotary_pos_emb.inv_freq = rotary_inverse_frequencies(architecture).to(device())
+    return model
+
+
+def packed_row(segment_lengths: Sequence[int], groups: ProcessGroupCollection) -> PackedSeqParams:
+    """Where the segments of one whole row end, as Megatron's THD parameters (padded lengths, in tokens)."""
+    ends = torch.tensor([0, *itertools.accumulate(segment_lengths)], dtype=torch.int32, device=device())
+    return PackedSeqParams(
+        qkv_format="thd",
+        cu_seqlens_q=ends,
+        cu_seqlens_kv=ends,
+        cu_seqlens_q_padded=ends,
+        cu_seqlens_kv_padded=ends,
+        max_seqlen_q=max(segment_lengths),
+        max_seqlen_kv=max(segment_lengths),
+        cp_group=groups.cp,
+    )

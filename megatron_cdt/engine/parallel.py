@@ -1,0 +1,74 @@
+"""Process groups: how the processes of one run share a model (tensor, pipeline, context, data).
+
+Invariant: groups are values that are passed on. Nothing else in this project asks megatron-core's global
+state for a group.
+"""
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from megatron.core import parallel_state
+from megatron.core.process_groups_config import ProcessGroupCollection
+
+from contracts.errors import InputError
+from megatron_cdt.engine.device import has_gpu, use_available_device
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of the parallel dimensions, in processes; data parallel is what remains of the world."""
+
+    tensor: int = 1
+    pipeline: int = 1
+    context: int = 1
+
+    @property
+    def model_parallel(self) -> int:
+        """Processes that hold one replica together."""
+        return self.tensor * self.pipeline * self.context
+
+
+def start_processes(layout: Layout) -> ProcessGroupCollection:
+    """Join the processes of this run and build its groups; NCCL with a GPU, gloo without.
+
+    Works alone too: without torchrun's environment variables the world is this one process.
+    Raises InputError where the number of processes does not fit the layout.
+    """
+    use_available_device()
+    if not dist.is_initialized():
+        alone = "RANK" not in os.environ
+        dist.init_process_group(
+            "nccl" if has_gpu() else "gloo",
+            init_method="tcp://127.0.0.1:0" if alone else "env://",
+            **({"rank": 0, "world_size": 1} if alone else {}),
+        )
+    world = dist.get_world_size()
+    if world % layout.model_parallel:
+        raise InputError(
+            f"{world} processes do not fit tensor {layout.tensor} x pipeline {layout.pipeline} x context "
+            f"{layout.context}; start a multiple of {layout.model_parallel} with torchrun --nproc-per-node"
+        )
+    if not parallel_state.model_parallel_is_initialized():
+        parallel_state.initialize_model_parallel(
+            tensor_model_parallel_size=layout.tensor,
+            pipeline_model_parallel_size=layout.pipeline,
+            context_parallel_size=layout.context,
+        )
+    return ProcessGroupCollection.use_mpu_process_groups()
+
+
+def stop_processes() -> None:
+    """Leave the groups; a later start_processes may choose another layout."""
+    parallel_state.destroy_model_parallel()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def sum_over(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
+    """The sum of `tensor` over the processes of `group`, as a new tensor (no gradient flows through)."""
+    total = tensor.detach().clone()
+    if group.size() > 1:
+        dist.all_reduce(total, group=group)
+    return total

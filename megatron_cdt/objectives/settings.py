@@ -1,0 +1,28 @@
+"""The knobs of Context Denoising Training that the paper names or leaves open."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.settings import Settings
+
+
+class CdtSettings(Settings):
+    """How embeddings are denoised before the training step (Eq. 2 to 4 of the CDT paper)."""
+
+    beta: float = Field(default=5.0, ge=0, description="denoising level: Eq. 3 subtracts gradient x lr x beta")
+    lr_source: Literal["nominal", "scheduled"] = Field(
+        default="nominal", description="the lr of Eq. 3: the peak learning rate, or this step's scheduled one"
+    )
+    reduction: Literal["mean", "sum"] = Field(
+        default="mean",
+        description="the loss whose gradient is taken: mean over the row's labelled tokens (the paper's; shrinks with "
+        "the row's length) or their sum",
+    )
+    embedding_gradient: Literal["through", "detached"] = Field(
+        default="through",
+        description="through: the embedding matrix learns from the second pass; detached: it does not",
+    )
+    residual_dtype: Literal["float32", "model"] = Field(
+        default="float32", description="dtype in which E' enters the layers; in bfloat16 a small shift rounds away"
+    )

@@ -1,0 +1,114 @@
+"""The samples file of one cell: JSON lines, with a manifest beside it.
+
+out: LENGTH.jsonl, one sample a line, each with a unique `id`; LENGTH.manifest.json with the settings, the
+tokenizer's digest and the sha256 of the lines.
+invariant: the same settings, books and tokenizer give the same bytes; a file that does not match its
+manifest is refused.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import InputError
+from contracts.files import atomic_text, existing_file
+from contracts.fingerprint import canonical_json, sha256_file, sha256_text
+from contracts.manifest import build_manifest, write_manifest
+
+CURE = "run `python -m eval build` for it"
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """A samples file that matches its manifest; `digest` is the sha256 of its bytes."""
+
+    path: Path
+    rows: list[dict]
+    manifest: dict
+    digest: str
+
+    @property
+    def task(self) -> str:
+        """The task that built it."""
+        return self.manifest["counts"]["task"]
+
+    @property
+    def length(self) -> int:
+        """The length of its samples (tokens)."""
+        return self.manifest["counts"]["length"]
+
+
+def manifest_path(samples: str | Path) -> Path:
+    """Where the manifest of a samples file lies: 1024.jsonl -> 1024.manifest.json."""
+    return Path(samples).with_suffix(".manifest.json")
+
+
+def with_ids(task: str, length: int, rows: list[dict]) -> list[dict]:
+    """Each row with an id that names its content, so that predictions for other samples cannot pass."""
+    return [
+        {"id": f"{task}-{length}-{index}-{sha256_text(canonical_json(row))[:16]}", **row}
+        for index, row in enumerate(rows)
+    ]
+
+
+def write_samples(
+    path: str | Path,
+    *,
+    task: str,
+    length: int,
+    rows: list[dict],
+    facts: dict,
+    inputs: dict,
+    settings: dict,
+    code: str,
+    packages: tuple[str, ...],
+) -> None:
+    """Write the samples and then their manifest, each whole or not at all.
+
+    `facts` are numbers about the samples (counts, entropies) that the scorer may need.
+    """
+    path = Path(path)
+    atomic_text(path, "".join(canonical_json(row) + "\n" for row in with_ids(task, length, rows)))
+    manifest = build_manifest(
+        stage=f"samples/{task}/{length}",
+        inputs=inputs,
+        outputs={path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size}},
+        settings=settings,
+        code=code,
+        counts={"task": task, "length": length, "samples": len(rows), **facts},
+        packages=packages,
+        seed=settings["seed"],
+    )
+    write_manifest(manifest_path(path), manifest)
+
+
+def read_samples(path: str | Path) -> SampleSet:
+    """The samples in `path`; InputError where the file or its manifest is absent, broken or foreign."""
+    path = existing_file(path, CURE)
+    manifest = read_json(existing_file(manifest_path(path), CURE))
+    digest = sha256_file(path)
+    if manifest.get("outputs", {}).get(path.name, {}).get("sha256") != digest:
+        raise InputError(f"{path}: differs from what its manifest describes; {CURE} again")
+    return SampleSet(path, read_json_lines(path), manifest, digest)
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in a file, or one line that says where it breaks."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); run the step that makes it again") from None
+
+
+def read_json_lines(path: Path) -> list[dict]:
+    """Every line of a JSON-lines file, or one line that says which one breaks."""
+    rows = []
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(
+                    f"{path} line {number}: not valid JSON ({error.msg}); run the step that makes it again"
+                ) from None
+    return rows

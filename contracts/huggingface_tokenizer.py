@@ -1,0 +1,104 @@
+"""A Hugging Face tokenizer.json behind the Tokenizer interface, read by the `tokenizers` library alone.
+
+in : the path of a tokenizer.json (tokenizer_config.json or special_tokens_map.json beside it name BOS and EOS)
+out: an object that satisfies contracts.tokenizer.Tokenizer
+Invariant: the ids equal those of transformers' AutoTokenizer with add_special_tokens=False and
+split_special_tokens=True: text that spells a special token stays text.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders
+
+from contracts.errors import InputError
+from contracts.fingerprint import sha256_file
+
+SPACE_MARK = "\u2581"
+
+
+class HuggingFaceTokenizer:
+    """See contracts.tokenizer.Tokenizer; raises InputError where `path` is no tokenizer.json."""
+
+    def __init__(self, path: Path) -> None:
+        self.tokenizer = read_tokenizer(path)
+        # Text must not become a special token because it spells one.
+        self.tokenizer.encode_special_tokens = True
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.vocab_size = max(self.tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+        added = self.tokenizer.get_added_tokens_decoder()
+        self.special_tokens = {token.content: number for number, token in added.items() if token.special}
+        self.bos_id = self.named_token(path, "bos_token")
+        self.eos_id = self.named_token(path, "eos_token")
+        self.digest = sha256_file(path)
+        # Only byte-level tokenizers write their pieces in that alphabet; others spell them as they are.
+        self.bytes_of = byte_alphabet() if isinstance(self.tokenizer.decoder, decoders.ByteLevel) else {}
+
+    def named_token(self, path: Path, role: str) -> int | None:
+        """The id of the token that the companion files name for `role`, e.g. bos_token; None if they name none."""
+        for name in ("tokenizer_config.json", "special_tokens_map.json"):
+            token = read_companion(path.with_name(name)).get(role)
+            text = token.get("content") if isinstance(token, dict) else token
+            if text is not None:
+                return self.tokenizer.token_to_id(text)
+        return None
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_array(self, text: str) -> np.ndarray:
+        return np.array(self.encode(text), dtype=np.int32)
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        return encoding.ids, encoding.offsets
+
+    def decode(self, ids: list[int]) -> str:
+        return self.tokenizer.decode([int(token) for token in ids], skip_special_tokens=True)
+
+    def piece(self, token_id: int) -> str:
+        name = self.tokenizer.id_to_token(int(token_id))
+        if name is None:
+            raise IndexError(f"no token has the id {token_id}")
+        if self.bytes_of.keys() >= set(name):
+            return readable_bytes(bytes(self.bytes_of[character] for character in name))
+        return name.replace(SPACE_MARK, " ")
+
+
+def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer of a tokenizer.json; one line where the file is something else."""
+    try:
+        return tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the library raises plain Exception for anything it cannot read
+        raise InputError(f"{path}: not a Hugging Face tokenizer.json ({error}); fetch the file again") from None
+
+
+def read_companion(path: Path) -> dict:
+    """The JSON object beside a tokenizer.json, or {} where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} line {error.lineno}: not valid JSON; fetch the file again") from None
+
+
+def byte_alphabet() -> dict[str, int]:
+    """GPT-2's alphabet: printable Latin-1 bytes are themselves, the 68 others are U+0100 onwards in order."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(0x100 + rank): byte for rank, byte in enumerate(others)}
+
+
+def readable_bytes(data: bytes) -> str:
+    """`data` as text where it is whole UTF-8, and as <0xHH> per byte where it is a part of a character."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "".join(f"<0x{byte:02X}>" for byte in data)

@@ -1,0 +1,72 @@
+"""A sentencepiece model (.model) behind the Tokenizer interface.
+
+in : the path of a sentencepiece model, BPE or unigram      out: an object that satisfies contracts.tokenizer.Tokenizer
+Invariant: the ids are sentencepiece's own; control pieces such as <s> never come out of text.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from contracts.errors import InputError
+from contracts.fingerprint import sha256_file
+
+SPACE_MARK = "\u2581"  # how sentencepiece writes a space inside a piece
+
+
+class SentencePieceTokenizer:
+    """See contracts.tokenizer.Tokenizer; raises InputError where `path` is no sentencepiece model."""
+
+    def __init__(self, path: Path) -> None:
+        self.processor = read_model(path)
+        self.vocab_size = self.processor.vocab_size()
+        self.bos_id = id_or_none(self.processor.bos_id())
+        self.eos_id = id_or_none(self.processor.eos_id())
+        self.digest = sha256_file(path)
+        self.special_tokens = {
+            self.processor.id_to_piece(token): token
+            for token in range(self.vocab_size)
+            if self.processor.is_control(token) or self.processor.is_unknown(token)
+        }
+
+    def encode(self, text: str) -> list[int]:
+        return self.processor.encode(text)
+
+    def encode_array(self, text: str) -> np.ndarray:
+        return np.asarray(self.processor.encode(text, return_type="numpy"), dtype=np.int32)
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return self.processor.encode(texts, num_threads=1) if texts else []
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        mapping = self.processor.encode(text, return_type="offset_mapping")
+        return mapping["ids"], self.widen_bytes(mapping["ids"], mapping["offsets"])
+
+    def widen_bytes(self, ids: list[int], offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Give every byte of a character the character's span; sentencepiece gives it to the last byte only."""
+        widened = list(offsets)
+        for index in range(len(ids) - 2, -1, -1):
+            begin, end = widened[index]
+            if begin == end and self.processor.is_byte(ids[index]):
+                widened[index] = (begin, widened[index + 1][1])
+        return widened
+
+    def decode(self, ids: list[int]) -> str:
+        return self.processor.decode([int(token) for token in ids])
+
+    def piece(self, token_id: int) -> str:
+        return self.processor.id_to_piece(int(token_id)).replace(SPACE_MARK, " ")
+
+
+def read_model(path: Path) -> sentencepiece.SentencePieceProcessor:
+    """The sentencepiece processor of a model file; one line where the file is something else."""
+    try:
+        return sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (RuntimeError, OSError):
+        raise InputError(f"{path}: not a sentencepiece model; name a .model file or a tokenizer.json") from None
+
+
+def id_or_none(token_id: int) -> int | None:
+    """sentencepiece says -1 for a special token that the model does not have."""
+    return token_id if token_id >= 0 else None

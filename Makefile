@@ -1,0 +1,81 @@
+# What people type here. Everything lives in $(VENV), made once from requirements.lock with Python 3.11 or 3.12.
+#
+#   make demo    the whole workflow on the books of this repository, on a CPU
+#   make test    the tests
+#   make lint    formatting, style and Snakemake's own checks
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# One thread a process: the tests run in parallel processes, and sums keep their order on every machine.
+TEST_FLAGS ?= -n 2 --dist loadgroup
+# The programs that the workflow starts are found here first; `python` is then the environment's own.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+.PHONY: demo
+demo: $(READY) ## The whole workflow on the books of this repository (CPU); ends in results/demo/report.html
+	snakemake --profile local --configfile config/demo.yaml
+
+.PHONY: test
+test: $(READY) ## All tests
+	OMP_NUM_THREADS=1 python -m pytest $(TEST_FLAGS)
+
+.PHONY: lint
+lint: $(READY) ## ruff, snakefmt, snakemake --lint
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint --configfile config/demo.yaml
+
+.PHONY: format
+format: $(READY) ## Write the formatting that lint asks for
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+.PHONY: schema
+schema: $(READY) ## Write workflow/schemas/config.schema.json again from the settings classes
+	python -m workflow.schemas.generate
+
+.PHONY: dag
+dag: $(READY) ## Draw docs/images/dag.svg (needs graphviz)
+	mkdir -p docs/images
+	snakemake --configfile config/demo.yaml --rulegraph dot | dot -Tsvg > docs/images/dag.svg
+
+.PHONY: lock
+lock: ## Write requirements.lock again from requirements.in, with the newest versions that fit
+	rm -rf build/lock && $(call new_environment,build/lock)
+	build/lock/bin/pip install --quiet -r requirements.in
+	{ grep -E '^(#|-c)' requirements.lock; build/lock/bin/pip freeze --all | grep -v '^pip=' | sed 's/+cpu$$//'; } > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+
+.PHONY: clean
+clean: ## Remove the results and the caches; keep the environment
+	rm -rf results .snakemake .pytest_cache .ruff_cache .hypothesis build
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# The first Python of a supported version that really runs: a version manager's stand-in may exist and fail.
+define new_environment
+for candidate in python3.11 python3.12 python3 python; do \
+	if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then \
+		$$candidate -m venv $(1) || { rm -rf $(1); echo "error: $$candidate cannot make a virtual environment; install its venv package (Debian: apt-get install python3-venv)" >&2; exit 2; }; \
+		break; \
+	fi; \
+done; \
+[ -x $(1)/bin/python ] || { echo "error: no Python 3.11 or 3.12 found; install one (Debian 12: apt-get install python3 python3-venv)" >&2; exit 2; }
+endef
+
+# Touched last: an installation that broke off is done again, a finished one only when the lock changes.
+$(READY): requirements.lock
+	@[ -x $(BIN)/python ] || { $(call new_environment,$(VENV)); }
+	@echo "Installing requirements.lock into $(VENV): a few minutes, once" >&2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@

@@ -20,6 +20,7 @@ from megatron.core.models.gpt.gpt_model import GPTModel
 from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from contracts.errors import InputError
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.attention import PackedAttention
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
+from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.rope import rotary_inverse_frequencies
 
 
@@ -62,17 +64,23 @@ def uses_transformer_engine() -> bool:
     return has_gpu() and importlib.util.find_spec("transformer_engine") is not None
 
 
-def layer_spec() -> ModuleSpec:
-    """One transformer layer: TransformerEngine's, or megatron-core's with PackedAttention."""
+def layer_specs(architecture: Architecture) -> ModuleSpec | TransformerBlockSubmodules:
+    """The layers: TransformerEngine's, or megatron-core's with our attention and norm."""
     if uses_transformer_engine():
         return get_gpt_layer_with_transformer_engine_spec()
-    spec = get_gpt_layer_local_spec(normalization="RMSNorm")
-    spec.submodules.self_attention.submodules.core_attention = PackedAttention
-    return spec
+    layer = get_gpt_layer_local_spec(normalization="RMSNorm")
+    layer.submodules.self_attention.submodules.core_attention = PackedAttention
+    layer.submodules.input_layernorm = RmsNorm
+    layer.submodules.pre_mlp_layernorm = RmsNorm
+    return TransformerBlockSubmodules(layer_specs=[layer] * architecture.num_layers, layer_norm=RmsNorm)
 
 
 def transformer_config(
-    architecture: Architecture, groups: ProcessGroupCollection, *, dtype: torch.dtype = torch.float32
+    architecture: Architecture,
+    groups: ProcessGroupCollection,
+    *,
+    dtype: torch.dtype = torch.float32,
+    fp32_residual: bool = False,
 ) -> TransformerConfig:
     """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
     check_divides(architecture, groups)
@@ -100,6 +108,7 @@ def transformer_config(
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
         params_dtype=dtype,
+        fp32_residual_connection=fp32_residual,
         pipeline_dtype=dtype,
         tensor_model_parallel_size=groups.tp.size(),
         pipeline_model_parallel_size=groups.pp.size(),
@@ -121,13 +130,20 @@ def check_divides(architecture: Architecture, groups: ProcessGroupCollection) ->
 
 
 def build_model(
-    architecture: Architecture, groups: ProcessGroupCollection, *, dtype: torch.dtype = torch.float32
+    architecture: Architecture,
+    groups: ProcessGroupCollection,
+    *,
+    dtype: torch.dtype = torch.float32,
+    fp32_residual: bool = False,
 ) -> LanguageModel:
-    """The model with fresh weights (load a checkpoint next), on this process's device, in train mode."""
+    """The model with fresh weights (load a checkpoint next), on this process's device, in train mode.
+
+    `fp32_residual` keeps embeddings and residual stream in fp32 under a 16-bit `dtype`.
+    """
     with megatron_calls():
         model = LanguageModel(
-            config=transformer_config(architecture, groups, dtype=dtype),
-            transformer_layer_spec=layer_spec(),
+            config=transformer_config(architecture, groups, dtype=dtype, fp32_residual=fp32_residual),
+            transformer_layer_spec=layer_specs(architecture),
             vocab_size=architecture.vocab_size,
             max_sequence_length=architecture.max_position_embeddings,
             pre_process=True,

@@ -1,0 +1,147 @@
+"""Context Denoising Training, Eq. 2 to 4 of arXiv 2510.05862: detect noise tokens, denoise, train.
+
+Detection freezes every parameter, so that its backward pass makes the gradient of the embeddings alone and
+no main_grad is touched. The threshold is a mean over the real tokens of the whole row, so its sum and
+count are reduced over the ranks that share the row.
+Invariant: with beta = 0 the step equals cross-entropy bit for bit.
+
+# T local tokens of this rank, B = 1 row, H hidden
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from megatron.core.process_groups_config import ProcessGroupCollection
+from torch import Tensor
+
+from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
+from megatron_cdt.objectives.row import LocalRow
+from megatron_cdt.objectives.settings import CdtSettings
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What the frozen pass found out about this rank's tokens, and about the whole row."""
+
+    grad_TBH: Tensor  # fp32, dL/dE
+    norms_T: Tensor  # fp32, s_i = ||g_i||_2
+    noise_T: Tensor  # bool, s_i < t; never a padding token
+    threshold: Tensor  # fp64 scalar t, of the whole row
+    loss: Tensor  # fp64 scalar, mean cross-entropy of the whole row, in nats per labelled token
+
+
+@dataclass(frozen=True)
+class ContextDenoising:
+    """L_CDT(X, Y) = L_CE(f(E'), Y) (Eq. 4), with E' denoised for this very step and this very model."""
+
+    settings: CdtSettings
+    groups: ProcessGroupCollection
+
+    def __call__(
+        self, model: LanguageModel, row: LocalRow, *, lr_nominal: float, lr_scheduled: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """This rank's loss sum on E' (nats, differentiable), and the row's denoising telemetry."""
+        lr = lr_nominal if self.settings.lr_source == "nominal" else lr_scheduled
+        embeddings_TBH = model.embed(row.input_ids_T)
+        detection = detect(model, row, embeddings_TBH, reduction=self.settings.reduction, groups=self.groups)
+        shift_TBH = denoising_shift(detection.grad_TBH, detection.noise_T, lr=lr, beta=self.settings.beta)
+        denoised_TBH = denoise_embeddings(
+            embeddings_TBH, shift_TBH, detached=self.settings.embedding_gradient == "detached"
+        )
+        telemetry = denoising_telemetry(embeddings_TBH, denoised_TBH, row, detection, group=self.groups.cp)
+        return summed_cross_entropy(model, denoised_TBH, row, self.groups), telemetry
+
+
+def detect(
+    model: LanguageModel, row: LocalRow, embeddings_TBH: Tensor, *, reduction: str, groups: ProcessGroupCollection
+) -> Detection:
+    """Critical token detection (Eq. 2): one forward and one backward through the frozen model."""
+    with frozen(model), torch.enable_grad():
+        leaf_TBH = embeddings_TBH.detach().requires_grad_()
+        loss_sum = summed_cross_entropy(model, leaf_TBH, row, groups)
+        (grad_TBH,) = torch.autograd.grad(loss_sum / row.num_labels if reduction == "mean" else loss_sum, leaf_TBH)
+    norms_T = embedding_grad_norms(grad_TBH)
+    threshold = noise_threshold(norms_T, row.real_T, group=groups.cp)
+    return Detection(
+        grad_TBH=grad_TBH.float(),
+        norms_T=norms_T,
+        noise_T=noise_mask(norms_T, row.real_T, threshold),
+        threshold=threshold,
+        loss=sum_over(loss_sum, groups.cp) / row.num_labels,
+    )
+
+
+@contextlib.contextmanager
+def frozen(model: torch.nn.Module) -> Iterator[None]:
+    """No parameter takes a gradient inside; frozen linears then compute the input's gradient only."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)
+
+
+def embedding_grad_norms(grad_TBH: Tensor) -> Tensor:
+    """s_i = ||g_i||_2 of every local token, in fp32 (Eq. 2): [T]."""
+    return torch.linalg.vector_norm(grad_TBH.squeeze(1).float(), dim=-1)
+
+
+def noise_threshold(norms_T: Tensor, real_T: Tensor, *, group: dist.ProcessGroup) -> Tensor:
+    """t = mean of s_i over the real tokens of the whole row (Eq. 2): fp64 scalar, the same on every rank."""
+    norms_sum_and_count = torch.stack([norms_T.double()[real_T].sum(), real_T.sum().double()])
+    total, count = sum_over(norms_sum_and_count, group)
+    return total / count
+
+
+def noise_mask(norms_T: Tensor, real_T: Tensor, threshold: Tensor) -> Tensor:
+    """I(x_i) = 1 where s_i < t (Eq. 2); padding is neither noise nor critical: bool [T]."""
+    return (norms_T.double() < threshold) & real_T
+
+
+def denoising_shift(grad_TBH: Tensor, noise_T: Tensor, *, lr: float, beta: float) -> Tensor:
+    """I(x_i) g_i x lr x beta, what Eq. 3 subtracts: fp32 [T, B, H]."""
+    return grad_TBH * (noise_T[:, None, None] * (lr * beta))
+
+
+def denoise_embeddings(embeddings_TBH: Tensor, shift_TBH: Tensor, *, detached: bool = False) -> Tensor:
+    """E' = E - shift (Eq. 3), in the dtype of E; `detached` keeps the gradient from the embedding matrix."""
+    if detached:
+        embeddings_TBH = embeddings_TBH.detach().requires_grad_()
+    return (embeddings_TBH.float() - shift_TBH).to(embeddings_TBH.dtype)
+
+
+@torch.no_grad()
+def denoising_telemetry(
+    embeddings_TBH: Tensor, denoised_TBH: Tensor, row: LocalRow, detection: Detection, *, group: dist.ProcessGroup
+) -> dict[str, float]:
+    """How much the step really moved, over the whole row (padding excluded).
+
+    detection_loss: nats per labelled token on E; noise_share: of real tokens; threshold: t;
+    relative_shift: ||E' - E|| / ||E||; changed_share: of embedding elements, in the dtype in which E enters the layers.
+    """
+    before = embeddings_TBH[row.real_T].float()
+    after = denoised_TBH[row.real_T].float()
+    sums = torch.stack(
+        [
+            detection.noise_T.sum(),
+            (after - before).double().square().sum(),
+            before.double().square().sum(),
+            (after != before).sum(),
+        ]
+    ).double()
+    noise, shift, energy, changed = sum_over(sums, group).tolist()
+    return {
+        "detection_loss": detection.loss.item(),
+        "noise_share": noise / row.num_tokens,
+        "threshold": detection.threshold.item(),
+        "relative_shift": (shift / energy) ** 0.5 if energy else 0.0,
+        "changed_share": changed / (row.num_tokens * embeddings_TBH.shape[-1]),
+    }

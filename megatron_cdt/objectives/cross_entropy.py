@@ -1,0 +1,99 @@
+"""Summed next-token cross-entropy of one row, head included, without ever holding n x V logits.
+
+The head's matrix product, the softmax and their gradients are done chunk by chunk in the forward pass, at
+labelled positions only: peak memory is one chunk of logits, and nothing is computed twice.
+
+# T local tokens, L labelled ones, C tokens of a chunk, V local vocabulary rows (V/tp of the whole), H hidden
+"""
+
+import torch
+import torch.distributed as dist
+from megatron.core.process_groups_config import ProcessGroupCollection
+from torch import Tensor
+
+from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.objectives.row import NO_LABEL, LocalRow
+
+# 2^26 fp32 logits are 256 MiB: 523 tokens at vocabulary 128,256, enough to fill a GPU's matrix units.
+LOGITS_PER_CHUNK = 2**26
+
+
+def summed_cross_entropy(
+    model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection
+) -> Tensor:
+    """Sum over this rank's labelled tokens of -log p(label): fp64 scalar, differentiable, in nats."""
+    hidden_TBH = model.hidden_states(embeddings_TBH, row.packing)
+    return HeadCrossEntropy.apply(hidden_TBH.squeeze(1), model.head_weight(), row.labels_T, groups.tp)
+
+
+class HeadCrossEntropy(torch.autograd.Function):
+    """sum_t -log softmax(W h_t)[label_t] over labelled t, with W split over the vocabulary in `tp_group`."""
+
+    @staticmethod
+    def forward(ctx, hidden_TH: Tensor, weight_VH: Tensor, labels_T: Tensor, tp_group: dist.ProcessGroup) -> Tensor:
+        positions_L = (labels_T != NO_LABEL).nonzero().squeeze(1)
+        grad_hidden_TH = torch.zeros_like(hidden_TH) if ctx.needs_input_grad[0] else None
+        grad_weight_VH = torch.zeros_like(weight_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        loss = torch.zeros((), dtype=torch.float64, device=hidden_TH.device)
+        for positions_C in positions_L.split(max(1, LOGITS_PER_CHUNK // weight_VH.shape[0])):
+            hidden_CH = hidden_TH[positions_C]
+            losses_C, grad_logits_CV = losses_and_gradient(hidden_CH, weight_VH, labels_T[positions_C], tp_group)
+            loss += losses_C.double().sum()
+            grad_logits_CV = grad_logits_CV.to(hidden_TH.dtype)
+            if grad_hidden_TH is not None:
+                grad_hidden_TH[positions_C] = grad_logits_CV @ weight_VH
+            if grad_weight_VH is not None:
+                grad_weight_VH += grad_logits_CV.T @ hidden_CH
+        if grad_hidden_TH is not None and tp_group.size() > 1:
+            dist.all_reduce(grad_hidden_TH, group=tp_group)
+        ctx.save_for_backward(grad_hidden_TH, grad_weight_VH)
+        ctx.weight_dtype = weight_VH.dtype
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad_loss: Tensor):
+        grad_hidden_TH, grad_weight_VH = ctx.saved_tensors
+        if grad_hidden_TH is not None:
+            grad_hidden_TH = grad_hidden_TH * grad_loss.to(grad_hidden_TH.dtype)
+        if grad_weight_VH is not None:
+            grad_weight_VH = (grad_weight_VH * grad_loss.float()).to(ctx.weight_dtype)
+        return grad_hidden_TH, grad_weight_VH, None, None
+
+
+def losses_and_gradient(
+    hidden_CH: Tensor, weight_VH: Tensor, labels_C: Tensor, tp_group: dist.ProcessGroup
+) -> tuple[Tensor, Tensor]:
+    """Token losses [C] and d loss / d logits [C, V] (softmax - one-hot), both fp32, over the whole vocabulary."""
+    logits_CV = (hidden_CH @ weight_VH.T).float()
+    maximum_C = max_over_vocabulary(logits_CV.amax(dim=1), tp_group)
+    logits_CV -= maximum_C.unsqueeze(1)
+    local_label_C, owned_C = local_labels(labels_C, weight_VH.shape[0], tp_group)
+    label_logit_C = logits_CV.gather(1, local_label_C.unsqueeze(1)).squeeze(1) * owned_C
+    exponentials_CV = logits_CV.exp_()
+    partition_C, label_logit_C = sum_over_vocabulary(exponentials_CV.sum(dim=1), label_logit_C, tp_group)
+    gradient_CV = exponentials_CV.div_(partition_C.unsqueeze(1))
+    gradient_CV.scatter_add_(1, local_label_C.unsqueeze(1), -owned_C.float().unsqueeze(1))
+    return partition_C.log() - label_logit_C, gradient_CV
+
+
+def local_labels(labels_C: Tensor, local_vocabulary: int, tp_group: dist.ProcessGroup) -> tuple[Tensor, Tensor]:
+    """Labels as rows of this rank's vocabulary slice (0 where it is another's), and whether they are its own."""
+    local_C = labels_C - tp_group.rank() * local_vocabulary
+    owned_C = (local_C >= 0) & (local_C < local_vocabulary)
+    return torch.where(owned_C, local_C, 0), owned_C
+
+
+def max_over_vocabulary(local_C: Tensor, tp_group: dist.ProcessGroup) -> Tensor:
+    """The largest logit over all vocabulary slices."""
+    if tp_group.size() > 1:
+        dist.all_reduce(local_C, op=dist.ReduceOp.MAX, group=tp_group)
+    return local_C
+
+
+def sum_over_vocabulary(partition_C: Tensor, label_logit_C: Tensor, tp_group: dist.ProcessGroup):
+    """Partition function and label logit over all vocabulary slices, in one reduction."""
+    if tp_group.size() > 1:
+        both = torch.stack([partition_C, label_logit_C])
+        dist.all_reduce(both, group=tp_group)
+        partition_C, label_logit_C = both
+    return partition_C, label_logit_C

@@ -1,0 +1,83 @@
+"""One packed row as one context-parallel rank sees it: tokens, targets, and what is real.
+
+Invariants: a token's target is the next token of its own segment; padding is never a token nor a target;
+targets are shifted before the row is cut, so that no rank loses one at a border.
+
+# N tokens of the row, T local tokens of this rank
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from megatron.core.packed_seq_params import PackedSeqParams
+from megatron.core.process_groups_config import ProcessGroupCollection
+from torch import Tensor
+
+from contracts.packs import PackRow
+from megatron_cdt.engine.device import device
+from megatron_cdt.engine.model import packed_row
+from megatron_cdt.engine.zigzag import local_token_indices
+
+NO_LABEL = -100
+
+
+@dataclass(frozen=True)
+class LocalRow:
+    """A rank's share of one row. The two counts are of the whole row, the same on every rank."""
+
+    input_ids_T: Tensor  # int64
+    labels_T: Tensor  # int64, the token to predict here, or NO_LABEL
+    real_T: Tensor  # bool, False for padding
+    indices_T: Tensor  # int64, position in the row
+    packing: PackedSeqParams
+    num_labels: int  # labelled tokens of the whole row
+    num_tokens: int  # real tokens of the whole row
+
+
+def cut_row(
+    input_ids_N: np.ndarray,
+    labels_N: np.ndarray,
+    real_N: np.ndarray,
+    segment_lengths: Sequence[int],
+    groups: ProcessGroupCollection,
+) -> LocalRow:
+    """This context-parallel rank's zigzag share of a row, on its device."""
+    indices_T = local_token_indices(segment_lengths, groups.cp.size(), groups.cp.rank())
+    local = indices_T.numpy()
+    return LocalRow(
+        input_ids_T=torch.from_numpy(input_ids_N[local].astype(np.int64)).to(device()),
+        labels_T=torch.from_numpy(labels_N[local]).to(device()),
+        real_T=torch.from_numpy(real_N[local]).to(device()),
+        indices_T=indices_T,
+        packing=packed_row(segment_lengths, groups),
+        num_labels=int((labels_N != NO_LABEL).sum()),
+        num_tokens=int(real_N.sum()),
+    )
+
+
+def local_row(pack_row: PackRow, groups: ProcessGroupCollection) -> LocalRow:
+    """This rank's share of a row of a pack."""
+    lengths = pack_row.segment_lengths.tolist()
+    labels_N = next_tokens(pack_row.input_ids, pack_row.target_mask())
+    real_N = pack_row.positions() < np.repeat(pack_row.segment_tokens, pack_row.segment_lengths)
+    return cut_row(pack_row.input_ids, labels_N, real_N, lengths, groups)
+
+
+def labelled_row(input_ids: Sequence[int], labels: Sequence[int], groups: ProcessGroupCollection) -> LocalRow:
+    """This rank's share of one document with Hugging Face labels (own token or -100; shifted here).
+
+    The row is padded at its end to a multiple of 2*cp; padding has no target and is not real.
+    """
+    divisor = 2 * groups.cp.size()
+    length = -(-len(input_ids) // divisor) * divisor
+    input_ids_N, labels_N = np.zeros(length, dtype=np.int64), np.full(length, NO_LABEL, dtype=np.int64)
+    input_ids_N[: len(input_ids)] = input_ids
+    labels_N[: len(labels) - 1] = labels[1:]
+    return cut_row(input_ids_N, labels_N, np.arange(length) < len(input_ids), [length], groups)
+
+
+def next_tokens(input_ids_N: np.ndarray, target_mask_N: np.ndarray) -> np.ndarray:
+    """The token that follows each position where it is a target, else NO_LABEL: int64 [N]."""
+    return np.where(target_mask_N, np.append(input_ids_N[1:], 0), NO_LABEL).astype(np.int64)

@@ -6,7 +6,7 @@ so that a change of one task's key reruns that task's cells and no others.
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from contracts.settings import Settings
 
@@ -71,7 +71,7 @@ class EvalSettings(Settings):
     tasks: tuple[TaskName, ...] = Field(
         ("perplexity", "longppl", "niah_single_1", "vt", "hops"), min_length=1, description="tasks to run (names)"
     )
-    lengths: tuple[int, ...] = Field((1024, 2048), min_length=1, description="sample lengths (tokens)")
+    lengths: tuple[PositiveInt, ...] = Field((32768, 65536), min_length=1, description="sample lengths (tokens)")
     seed: int = Field(42, ge=0, description="seed of all samples (a number; every sample derives its own generator)")
     begin_with_bos: bool = Field(
         False, description="start every row and prompt with the tokenizer's BOS token, counted in the length (yes/no)"

@@ -1,0 +1,119 @@
+"""Predictions that survive a kill: one JSON line per sample, appended, and renamed when complete.
+
+out: predictions.jsonl = a header line (what answered what) and one line per sample, in the samples' order;
+     until the last one is there, the same lines in predictions.jsonl.partial
+invariant: an interrupted and resumed run leaves the same bytes as an uninterrupted one. A last line that a
+kill has cut is dropped; a partial file of another model, other samples or other code is started over.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from contracts.errors import InputError
+from contracts.files import existing_file
+from contracts.fingerprint import canonical_json
+from eval.samples import SampleSet, read_json_lines
+
+
+class PredictionLog:
+    """An append-only file of predictions; `done` of `identities` are in it already."""
+
+    def __init__(self, handle: BinaryIO, done: int) -> None:
+        self.handle = handle
+        self.done = done
+
+    def append(self, prediction: dict) -> None:
+        """Add one prediction and hand it to the disk."""
+        self.handle.write(encode_line(prediction))
+        self.handle.flush()
+        os.fsync(self.handle.fileno())
+        self.done += 1
+
+
+def encode_line(value: dict) -> bytes:
+    """One JSON line, newline included."""
+    return canonical_json(value).encode() + b"\n"
+
+
+@contextlib.contextmanager
+def prediction_log(output: str | Path, header: dict, identities: list[str]) -> Iterator[PredictionLog]:
+    """The log for `output`, opened where an earlier run under the same header stopped.
+
+    On success, with a line for every identity, it is renamed to `output`. InputError where another process
+    is writing it.
+    """
+    output = Path(output)
+    partial = output.with_name(output.name + ".partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with open(partial, "ab+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{partial}: another process is writing it; wait for that one to end") from None
+        log = PredictionLog(handle, resume_point(handle, header, identities))
+        yield log
+        if log.done == len(identities):
+            os.replace(partial, output)
+
+
+def resume_point(handle: BinaryIO, header: dict, identities: list[str]) -> int:
+    """Cut the file after its last whole, expected line; the number of predictions that remain in it."""
+    handle.seek(0)
+    kept, expected = 0, [encode_line(header)]
+    for position, line in enumerate(handle):
+        fits = line == expected[0] if position == 0 else is_prediction(line, identities, position - 1)
+        if not fits:
+            break
+        kept = position + 1
+    if kept == 0 and handle.seek(0, os.SEEK_END):
+        print(f"{handle.name}: belongs to another run or is broken; starting over", file=sys.stderr)
+    cut_after(handle, kept)
+    if kept == 0:
+        handle.write(expected[0])
+    return max(kept - 1, 0)
+
+
+def is_prediction(line: bytes, identities: list[str], index: int) -> bool:
+    """Whether `line` is the whole prediction for sample `index`."""
+    if not line.endswith(b"\n") or index >= len(identities):
+        return False
+    try:
+        return json.loads(line).get("id") == identities[index]
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        return False
+
+
+def cut_after(handle: BinaryIO, lines: int) -> None:
+    """Truncate to the first `lines` lines and stand at the end."""
+    handle.seek(0)
+    length = sum(len(handle.readline()) for _ in range(lines))
+    handle.truncate(length)
+    handle.seek(length)
+
+
+def read_predictions(path: str | Path, samples: SampleSet) -> tuple[dict, list[dict]]:
+    """(header, one prediction per sample in order); InputError where they answer other samples."""
+    lines = read_json_lines(existing_file(path, "run `python -m eval generate` for it"))
+    if not lines or "samples_sha256" not in lines[0]:
+        raise InputError(f"{path}: has no header line; run `python -m eval generate` again")
+    header, rows = lines[0], lines[1:]
+    if header["samples_sha256"] != samples.digest:
+        raise InputError(f"{path}: answers other samples than {samples.path}; run `python -m eval generate` again")
+    check_identities(path, rows, samples)
+    return header, rows
+
+
+def check_identities(path: str | Path, rows: list[dict], samples: SampleSet) -> None:
+    """InputError unless `rows` answer exactly the samples, in their order."""
+    given, expected = [row.get("id") for row in rows], [row["id"] for row in samples.rows]
+    if given != expected:
+        matching = sum(a == b for a, b in zip(given, expected, strict=False))
+        raise InputError(
+            f"{path}: {matching} of {len(expected)} predictions fit {samples.path}; make the predictions again from it"
+        )

@@ -53,9 +53,7 @@ def checked_tokenizer(model_folder: str, samples: SampleSet) -> Tokenizer:
     """The model's tokenizer; InputError unless it is the one that the samples were made with."""
     tokenizer = load_tokenizer(model_folder)
     if tokenizer.digest != samples.manifest["inputs"]["tokenizer_digest"]:
-        raise InputError(
-            f"{model_folder}: its tokenizer did not make {samples.path}; build samples with that tokenizer"
-        )
+        raise InputError(f"{model_folder}: its tokenizer did not make {samples.path}; build samples with it")
     return tokenizer
 
 

@@ -37,9 +37,7 @@ def choose_rows(context: BuildContext, tokens: list[np.ndarray], samples: int) -
     ]
     if not candidates or content < 2:
         longest = max(map(len, tokens))
-        raise InputError(
-            f"--length {context.length}: the longest held-back book has {longest} tokens; add a longer one"
-        )
+        raise InputError(f"--length {context.length}: the longest book has {longest} tokens; add longer ones")
     # Not the task's own seed: both loss tasks are to measure the same rows.
     sample_generator(context.settings.seed, "book rows", context.length).shuffle(candidates)
     return candidates[:samples]

@@ -6,6 +6,7 @@ for every prompt.
 """
 
 import string
+from itertools import pairwise
 from random import Random
 
 from eval.build_context import BuildContext, Built
@@ -64,7 +65,7 @@ def chain_prompt(places: Random, names: list[str], value: str, lines: int) -> st
     """The task's text: the assignments, in order, at random places among `lines` lines of noise."""
     assignments = [f"VAR {names[0]} = {value}"]
     # The space at the end of a link is the official text's.
-    assignments += [f"VAR {name} = VAR {earlier} " for earlier, name in zip(names, names[1:], strict=False)]
+    assignments += [f"VAR {name} = VAR {earlier} " for earlier, name in pairwise(names)]
     text = [NOISE] * lines
     for shift, place in enumerate(sorted(places.sample(range(lines), len(assignments)))):
         text.insert(place + shift, assignments[shift])

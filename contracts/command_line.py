@@ -35,7 +35,8 @@ def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] 
     try:
         module.run(arguments)
     except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # under torchrun every process has the same complaint
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: that is not an error of ours.

@@ -1,0 +1,180 @@
+"""Megatron checkpoints (dist_checkpointing, torch_dist) that any layout of processes may read.
+
+in : a model built by engine.model, its architecture and process groups
+out: a folder with the model's tensors under keys `model.*`, architecture.json, and what `finish` adds
+Invariants: the folder appears whole or not at all, however many processes write it; no tensor's value depends
+on the layout that wrote or reads it. A checkpoint may hold more than `model.*` (a trainer's optimizer).
+Every function that takes a model or a state is collective: all processes call it.
+"""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch.distributed as dist
+from megatron.core import dist_checkpointing
+from megatron.core.dist_checkpointing.mapping import ShardedObject, ShardedTensor
+from megatron.core.process_groups_config import ProcessGroupCollection
+from torch.distributed.checkpoint.api import CheckpointException
+
+from contracts.errors import InputError
+from contracts.files import replace_folder, sync_to_disk
+from contracts.fingerprint import canonical_json
+from contracts.settings import validated
+from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.device import megatron_calls
+from megatron_cdt.engine.model import LanguageModel
+
+ARCHITECTURE_NAME = "architecture.json"
+CHECKPOINTS_NAME = "checkpoints"
+MODEL_PREFIX = "model."
+# Written last by dist_checkpointing: without it a folder is no checkpoint.
+METADATA_NAME = "metadata.json"
+
+
+def model_state(model: LanguageModel, groups: ProcessGroupCollection) -> dict:
+    """The model's sharded state under `model.*` keys: tensors only, so that reading unpickles no objects.
+
+    A trainer puts its optimizer's sharded state beside it: {**model_state(...), "optimizer": ...}.
+    """
+    with megatron_calls():
+        state = model.sharded_state_dict(prefix=MODEL_PREFIX, metadata={"dp_cp_group": groups.dp_cp})
+    return {key: value for key, value in state.items() if not isinstance(value, ShardedObject)}
+
+
+def save_model_checkpoint(
+    model: LanguageModel,
+    architecture: Architecture,
+    folder: str | Path,
+    groups: ProcessGroupCollection,
+    finish: Callable[[Path], None] | None = None,
+) -> None:
+    """Write the weights alone; `finish` (process 0 only) may add files before the folder gets its name."""
+    write_checkpoint(model_state(model, groups), architecture, folder, finish)
+
+
+def write_checkpoint(
+    state: dict, architecture: Architecture, folder: str | Path, finish: Callable[[Path], None] | None = None
+) -> None:
+    """Write any sharded state as a checkpoint folder; an older folder of that name is replaced.
+
+    Raises InputError where the folder cannot be written.
+    """
+    folder = Path(folder)
+    # One name that every process knows; a killed writer's leavings there are removed by the next one.
+    temporary = folder.with_name(f"{folder.name}.tmp-checkpoint")
+    leads = dist.get_rank() == 0
+    with writing(folder):
+        if leads:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+        dist.barrier()
+        with megatron_calls():
+            dist_checkpointing.save(state, str(temporary))
+        if leads:
+            complete_folder(temporary, architecture, finish)
+            replace_folder(temporary, folder)
+        dist.barrier()
+
+
+def complete_folder(temporary: Path, architecture: Architecture, finish: Callable[[Path], None] | None) -> None:
+    """Add the architecture and the caller's files, and bring every byte to disk."""
+    text = json.dumps(architecture.model_dump(), indent=1, sort_keys=True)
+    (temporary / ARCHITECTURE_NAME).write_text(text + "\n", encoding="utf-8")
+    if finish:
+        finish(temporary)
+    for file in temporary.rglob("*"):
+        if file.is_file():
+            sync_to_disk(file)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Failures to write as one line; CheckpointException is torch's, and no Exception."""
+    try:
+        yield
+    except (OSError, CheckpointException) as error:
+        raise InputError(f"{folder}: cannot be written ({error}); free the space or choose another place") from error
+
+
+def read_architecture_of(folder: str | Path) -> Architecture:
+    """The architecture stored in a checkpoint folder; InputError where this is no (whole) checkpoint."""
+    folder = Path(folder)
+    path = folder / ARCHITECTURE_NAME
+    if not path.is_file() or not (folder / METADATA_NAME).is_file():
+        raise InputError(f"{folder}: no Megatron checkpoint here; make one with import-hf, or name a run folder")
+    try:
+        return validated(Architecture, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} line {error.lineno}: not valid JSON; write the checkpoint again") from None
+
+
+def load_model_checkpoint(model: LanguageModel, folder: str | Path, groups: ProcessGroupCollection) -> None:
+    """Fill the model from the `model.*` tensors of a checkpoint, written by any layout and in any dtype.
+
+    Raises InputError where a tensor is absent, has another shape, or cannot be read.
+    """
+    state = model_state(model, groups)
+    check_tensors(state, Path(folder))
+    state = read_checkpoint(state, folder)
+    weights = {key.removeprefix(MODEL_PREFIX): tensor for key, tensor in state.items()}
+    mismatch = model.load_state_dict(weights, strict=False)
+    # What is not stored is TransformerEngine's FP8 state (`_extra_state`), which a bf16 or fp32 model lacks.
+    absent = [key for key in mismatch.missing_keys if not key.endswith("_extra_state")]
+    assert not absent and not mismatch.unexpected_keys, (absent, mismatch.unexpected_keys)
+
+
+def read_checkpoint(state: dict, folder: str | Path) -> dict:
+    """Read exactly the keys of `state` (which says each process's shards) and return it with values in place.
+
+    Raises InputError where files are damaged or lack a key.
+    """
+    with reading(folder):
+        values = dist_checkpointing.load(state, str(folder))
+    return {key: values[key] for key in state}
+
+
+def check_tensors(state: dict, folder: Path) -> None:
+    """The checkpoint has the model's tensors in their whole shapes and no others, or one line names the first."""
+    with reading(folder):
+        stored = dist_checkpointing.load_tensors_metadata(str(folder))
+    wanted = {tensor.key for tensor in state.values()}
+    for key in sorted(wanted ^ {key for key in stored if key.startswith(MODEL_PREFIX)}):
+        where = "the model's, not the checkpoint's" if key in wanted else "the checkpoint's, not the model's"
+        raise InputError(f"{folder}: tensor {key} is {where}; build the model from the checkpoint's architecture")
+    for tensor in state.values():
+        if isinstance(tensor, ShardedTensor) and stored[tensor.key].global_shape != tensor.global_shape:
+            raise InputError(
+                f"{folder}: {tensor.key} is {list(stored[tensor.key].global_shape)}, the model wants "
+                f"{list(tensor.global_shape)}; build the model from the checkpoint's architecture"
+            )
+
+
+@contextlib.contextmanager
+def reading(folder: str | Path) -> Iterator[None]:
+    """megatron's calls on a whole checkpoint; whatever unreadable bytes raise becomes one line."""
+    read_architecture_of(folder)
+    try:
+        with megatron_calls():
+            yield
+    except (Exception, CheckpointException) as error:
+        causes = [failure[0] for failure in getattr(error, "failures", {}).values()] or [error]
+        reason = " ".join(str(causes[0]).split())[:200]
+        raise InputError(f"{folder}: damaged or foreign checkpoint ({reason}); write it again") from error
+
+
+def newest_checkpoint(folder: str | Path) -> Path:
+    """`folder` itself where it is a checkpoint, else the one with the highest number under its checkpoints/.
+
+    Checkpoints of a run are named `<word>-<step>`, e.g. step-00000100. Raises InputError where there is none.
+    """
+    folder = Path(folder)
+    if (folder / ARCHITECTURE_NAME).is_file():
+        return folder
+    whole = [path.parent for path in folder.glob(f"{CHECKPOINTS_NAME}/*/{ARCHITECTURE_NAME}")]
+    numbered = {int(path.name.rpartition("-")[2]): path for path in whole if path.name.rpartition("-")[2].isdigit()}
+    if not numbered:
+        raise InputError(f"{folder}: no checkpoint here; name a checkpoint folder or a run folder that has one")
+    return numbered[max(numbered)]

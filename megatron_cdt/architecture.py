@@ -3,10 +3,11 @@
 Invariant: nothing here depends on a parallel layout, a device or a library version.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from contracts.errors import InputError
 from contracts.settings import Settings
 
 
@@ -40,9 +41,75 @@ class Architecture(Settings):
 
     @model_validator(mode="after")
     def heads_divide(self):
+        if self.head_dim % 2:
+            raise ValueError(f"head_dim {self.head_dim} must be even: rotary positions turn pairs of features")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads "
+                f"{self.num_attention_heads}: Hugging Face's Llama refuses others"
+            )
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(
                 f"num_attention_heads {self.num_attention_heads} must be a multiple of "
                 f"num_key_value_heads {self.num_key_value_heads}"
             )
+        return self
+
+
+class ArchitectureSettings(Architecture):
+    """An Architecture as people write it: what follows from the rest may be left out."""
+
+    vocab_size: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="rows of the embedding, in tokens; null: the tokenizer's"
+    )
+    num_key_value_heads: int = Field(default=0, ge=0, description="key/value heads; 0 or left out: the query heads")
+    head_dim: int = Field(default=0, ge=0, description="width of one head, in features; 0 or left out: hidden / heads")
+
+    @model_validator(mode="before")
+    @classmethod
+    def fill_what_follows(cls, values):
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        hidden, heads = values.get("hidden_size"), values.get("num_attention_heads")
+        if isinstance(hidden, int) and isinstance(heads, int) and heads > 0:
+            values["num_key_value_heads"] = values.get("num_key_value_heads") or heads
+            values["head_dim"] = values.get("head_dim") or hidden // heads
+        return values
+
+    def with_vocabulary(self, tokenizer_size: int | None) -> Architecture:
+        """The architecture for a tokenizer of that many ids (None: no tokenizer is at hand).
+
+        Raises InputError where no size is known, or where the embedding has fewer rows than the tokenizer has ids.
+        """
+        rows = self.vocab_size or tokenizer_size
+        if rows is None:
+            raise InputError("model.architecture.vocab_size is null; set it, or name a tokenizer to take it from")
+        architecture = Architecture.model_validate({**self.model_dump(), "vocab_size": rows})
+        check_vocabulary(architecture, tokenizer_size)
+        return architecture
+
+
+def check_vocabulary(architecture: Architecture, tokenizer_size: int | None) -> None:
+    """Every id of the tokenizer has a row in the embedding, or one line says so."""
+    if tokenizer_size is not None and tokenizer_size > architecture.vocab_size:
+        raise InputError(
+            f"the tokenizer has {tokenizer_size} ids and the model {architecture.vocab_size} rows; "
+            f"use the model's own tokenizer, or a larger vocab_size"
+        )
+
+
+class ModelSettings(Settings):
+    """Where the start weights come from: a Hugging Face folder, or fresh ones of a given architecture."""
+
+    hugging_face: str | None = Field(default=None, description="folder with config.json and safetensors")
+    architecture: ArchitectureSettings | None = Field(default=None, description="shape of a model from scratch")
+    seed: int = Field(default=1234, ge=0, description="from scratch: seed of the fresh weights")
+
+    @model_validator(mode="after")
+    def one_source(self):
+        if self.hugging_face and self.architecture:
+            raise ValueError("hugging_face and architecture are both given; keep one of them")
+        if not self.hugging_face and not self.architecture:
+            raise ValueError("give hugging_face (a folder with config.json) or architecture (from scratch)")
         return self

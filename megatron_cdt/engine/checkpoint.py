@@ -21,7 +21,6 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from contracts.errors import InputError
 from contracts.files import replace_folder, sync_to_disk
-from contracts.fingerprint import canonical_json
 from contracts.settings import validated
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.device import megatron_calls
@@ -123,7 +122,7 @@ def load_model_checkpoint(model: LanguageModel, folder: str | Path, groups: Proc
     mismatch = model.load_state_dict(weights, strict=False)
     # What is not stored is TransformerEngine's FP8 state (`_extra_state`), which a bf16 or fp32 model lacks.
     absent = [key for key in mismatch.missing_keys if not key.endswith("_extra_state")]
-    assert not absent and not mismatch.unexpected_keys, (absent, mismatch.unexpected_keys)
+    assert not absent + mismatch.unexpected_keys, mismatch
 
 
 def read_checkpoint(state: dict, folder: str | Path) -> dict:
@@ -161,7 +160,7 @@ def reading(folder: str | Path) -> Iterator[None]:
             yield
     except (Exception, CheckpointException) as error:
         causes = [failure[0] for failure in getattr(error, "failures", {}).values()] or [error]
-        reason = " ".join(str(causes[0]).split())[:200]
+        reason = " ".join(str(causes[0]).split())[:200] or type(causes[0]).__name__
         raise InputError(f"{folder}: damaged or foreign checkpoint ({reason}); write it again") from error
 
 

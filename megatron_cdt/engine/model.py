@@ -9,6 +9,7 @@ with PackedAttention. Both read packed rows (THD): RoPE and attention restart at
 import importlib.util
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,14 @@ from megatron_cdt.engine.attention import PackedAttention
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.rope import rotary_inverse_frequencies
+
+Recompute = Literal["none", "selective", "full"]
+# Megatron-core's names: full recomputes each layer from its input, selective the core attention only.
+RECOMPUTATION = {
+    "none": {},
+    "selective": {"recompute_granularity": "selective"},
+    "full": {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1},
+}
 
 
 class LanguageModel(GPTModel):
@@ -81,6 +90,8 @@ def transformer_config(
     *,
     dtype: torch.dtype = torch.float32,
     fp32_residual: bool = False,
+    sequence_parallel: bool = False,
+    recompute: Recompute = "none",
 ) -> TransformerConfig:
     """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
     check_divides(architecture, groups)
@@ -115,6 +126,8 @@ def transformer_config(
         context_parallel_size=groups.cp.size(),
         cp_comm_type="p2p" if groups.cp.size() > 1 else None,
         calculate_per_token_loss=True,
+        sequence_parallel=sequence_parallel and groups.tp.size() > 1,
+        **RECOMPUTATION[recompute],
     )
 
 
@@ -135,14 +148,24 @@ def build_model(
     *,
     dtype: torch.dtype = torch.float32,
     fp32_residual: bool = False,
+    sequence_parallel: bool = False,
+    recompute: Recompute = "none",
 ) -> LanguageModel:
     """The model with fresh weights (load a checkpoint next), on this process's device, in train mode.
 
-    `fp32_residual` keeps embeddings and residual stream in fp32 under a 16-bit `dtype`.
+    `fp32_residual` keeps embeddings and residual stream in fp32 under a 16-bit `dtype`;
+    `sequence_parallel` splits what tensor parallelism would repeat; `recompute` trades time for memory.
     """
     with megatron_calls():
         model = LanguageModel(
-            config=transformer_config(architecture, groups, dtype=dtype, fp32_residual=fp32_residual),
+            config=transformer_config(
+                architecture,
+                groups,
+                dtype=dtype,
+                fp32_residual=fp32_residual,
+                sequence_parallel=sequence_parallel,
+                recompute=recompute,
+            ),
             transformer_layer_spec=layer_specs(architecture),
             vocab_size=architecture.vocab_size,
             max_sequence_length=architecture.max_position_embeddings,

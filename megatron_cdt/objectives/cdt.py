@@ -5,7 +5,7 @@ no main_grad is touched. The threshold is a mean over the real tokens of the who
 count are reduced over the ranks that share the row.
 Invariant: with beta = 0 the step equals cross-entropy bit for bit.
 
-# T local tokens of this rank, B = 1 row, H hidden
+# T embeddings that this rank holds (under sequence parallelism a tp-th of its tokens), B = 1 row, H hidden
 """
 
 import contextlib
@@ -53,8 +53,26 @@ class ContextDenoising:
         denoised_TBH = denoise_embeddings(
             embeddings_TBH, shift_TBH, detached=self.settings.embedding_gradient == "detached"
         )
-        telemetry = denoising_telemetry(embeddings_TBH, denoised_TBH, row, detection, group=self.groups.cp)
+        telemetry = denoising_telemetry(
+            embeddings_TBH,
+            denoised_TBH,
+            detection,
+            real_T=real_embeddings(row, model, self.groups),
+            group=row_group(model, self.groups),
+        )
         return summed_cross_entropy(model, denoised_TBH, row, self.groups), telemetry
+
+
+def row_group(model: LanguageModel, groups: ProcessGroupCollection) -> dist.ProcessGroup:
+    """The ranks that share a row's embeddings: context parallel, and under sequence parallelism tensor parallel."""
+    return groups.tp_cp if model.config.sequence_parallel else groups.cp
+
+
+def real_embeddings(row: LocalRow, model: LanguageModel, groups: ProcessGroupCollection) -> Tensor:
+    """Which of this rank's embeddings are of real tokens: bool [T], or [T/tp] under sequence parallelism."""
+    if not model.config.sequence_parallel:
+        return row.real_T
+    return row.real_T.chunk(groups.tp.size())[groups.tp.rank()]
 
 
 def detect(
@@ -64,13 +82,15 @@ def detect(
     with frozen(model), torch.enable_grad():
         leaf_TBH = embeddings_TBH.detach().requires_grad_()
         loss_sum = summed_cross_entropy(model, leaf_TBH, row, groups)
-        (grad_TBH,) = torch.autograd.grad(loss_sum / row.num_labels if reduction == "mean" else loss_sum, leaf_TBH)
-    norms_T = embedding_grad_norms(grad_TBH)
-    threshold = noise_threshold(norms_T, row.real_T, group=groups.cp)
+        # backward(), not autograd.grad(): recomputed layers allow no other, and the leaf is all that takes a gradient.
+        (loss_sum / row.num_labels if reduction == "mean" else loss_sum).backward()
+    norms_T = embedding_grad_norms(leaf_TBH.grad)
+    real_T = real_embeddings(row, model, groups)
+    threshold = noise_threshold(norms_T, real_T, group=row_group(model, groups))
     return Detection(
-        grad_TBH=grad_TBH.float(),
+        grad_TBH=leaf_TBH.grad.float(),
         norms_T=norms_T,
-        noise_T=noise_mask(norms_T, row.real_T, threshold),
+        noise_T=noise_mask(norms_T, real_T, threshold),
         threshold=threshold,
         loss=sum_over(loss_sum, groups.cp) / row.num_labels,
     )
@@ -120,28 +140,29 @@ def denoise_embeddings(embeddings_TBH: Tensor, shift_TBH: Tensor, *, detached: b
 
 @torch.no_grad()
 def denoising_telemetry(
-    embeddings_TBH: Tensor, denoised_TBH: Tensor, row: LocalRow, detection: Detection, *, group: dist.ProcessGroup
+    embeddings_TBH: Tensor, denoised_TBH: Tensor, detection: Detection, *, real_T: Tensor, group: dist.ProcessGroup
 ) -> dict[str, float]:
     """How much the step really moved, over the whole row (padding excluded).
 
     detection_loss: nats per labelled token on E; noise_share: of real tokens; threshold: t;
     relative_shift: ||E' - E|| / ||E||; changed_share: of embedding elements, in the dtype in which E enters the layers.
     """
-    before = embeddings_TBH[row.real_T].float()
-    after = denoised_TBH[row.real_T].float()
+    before = embeddings_TBH[real_T].float()
+    after = denoised_TBH[real_T].float()
     sums = torch.stack(
         [
             detection.noise_T.sum(),
             (after - before).double().square().sum(),
             before.double().square().sum(),
             (after != before).sum(),
+            real_T.sum(),
         ]
     ).double()
-    noise, shift, energy, changed = sum_over(sums, group).tolist()
+    noise, shift, energy, changed, tokens = sum_over(sums, group).tolist()
     return {
         "detection_loss": detection.loss.item(),
-        "noise_share": noise / row.num_tokens,
+        "noise_share": noise / tokens,
         "threshold": detection.threshold.item(),
         "relative_shift": (shift / energy) ** 0.5 if energy else 0.0,
-        "changed_share": changed / (row.num_tokens * embeddings_TBH.shape[-1]),
+        "changed_share": changed / (tokens * embeddings_TBH.shape[-1]),
     }

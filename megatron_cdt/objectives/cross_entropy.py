@@ -9,6 +9,7 @@ labelled positions only: peak memory is one chunk of logits, and nothing is comp
 import torch
 import torch.distributed as dist
 from megatron.core.process_groups_config import ProcessGroupCollection
+from megatron.core.tensor_parallel.mappings import gather_from_sequence_parallel_region
 from torch import Tensor
 
 from megatron_cdt.engine.model import LanguageModel
@@ -23,14 +24,26 @@ def summed_cross_entropy(
 ) -> Tensor:
     """Sum over this rank's labelled tokens of -log p(label): fp64 scalar, differentiable, in nats."""
     hidden_TBH = model.hidden_states(embeddings_TBH, row.packing)
-    return HeadCrossEntropy.apply(hidden_TBH.squeeze(1), model.head_weight(), row.labels_T, groups.tp)
+    if model.config.sequence_parallel:
+        # Its backward sums the vocabulary slices' gradients and scatters them over the sequence, in one go.
+        hidden_TBH = gather_from_sequence_parallel_region(hidden_TBH, group=groups.tp)
+    return HeadCrossEntropy.apply(
+        hidden_TBH.squeeze(1), model.head_weight(), row.labels_T, groups.tp, not model.config.sequence_parallel
+    )
 
 
 class HeadCrossEntropy(torch.autograd.Function):
     """sum_t -log softmax(W h_t)[label_t] over labelled t, with W split over the vocabulary in `tp_group`."""
 
     @staticmethod
-    def forward(ctx, hidden_TH: Tensor, weight_VH: Tensor, labels_T: Tensor, tp_group: dist.ProcessGroup) -> Tensor:
+    def forward(
+        ctx,
+        hidden_TH: Tensor,
+        weight_VH: Tensor,
+        labels_T: Tensor,
+        tp_group: dist.ProcessGroup,
+        sum_hidden_gradient: bool = True,
+    ) -> Tensor:
         positions_L = (labels_T != NO_LABEL).nonzero().squeeze(1)
         grad_hidden_TH = torch.zeros_like(hidden_TH) if ctx.needs_input_grad[0] else None
         grad_weight_VH = torch.zeros_like(weight_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
@@ -44,7 +57,7 @@ class HeadCrossEntropy(torch.autograd.Function):
                 grad_hidden_TH[positions_C] = grad_logits_CV @ weight_VH
             if grad_weight_VH is not None:
                 grad_weight_VH += grad_logits_CV.T @ hidden_CH
-        if grad_hidden_TH is not None and tp_group.size() > 1:
+        if grad_hidden_TH is not None and sum_hidden_gradient and tp_group.size() > 1:
             dist.all_reduce(grad_hidden_TH, group=tp_group)
         ctx.save_for_backward(grad_hidden_TH, grad_weight_VH)
         ctx.weight_dtype = weight_VH.dtype
@@ -57,7 +70,7 @@ class HeadCrossEntropy(torch.autograd.Function):
             grad_hidden_TH = grad_hidden_TH * grad_loss.to(grad_hidden_TH.dtype)
         if grad_weight_VH is not None:
             grad_weight_VH = (grad_weight_VH * grad_loss.float()).to(ctx.weight_dtype)
-        return grad_hidden_TH, grad_weight_VH, None, None
+        return grad_hidden_TH, grad_weight_VH, None, None, None
 
 
 def losses_and_gradient(

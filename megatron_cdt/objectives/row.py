@@ -6,6 +6,7 @@ targets are shifted before the row is cut, so that no rank loses one at a border
 # N tokens of the row, T local tokens of this rank
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,9 +69,9 @@ def local_row(pack_row: PackRow, groups: ProcessGroupCollection) -> LocalRow:
 def labelled_row(input_ids: Sequence[int], labels: Sequence[int], groups: ProcessGroupCollection) -> LocalRow:
     """This rank's share of one document with Hugging Face labels (own token or -100; shifted here).
 
-    The row is padded at its end to a multiple of 2*cp; padding has no target and is not real.
+    The row is padded at its end to a multiple of lcm(2*cp, cp*tp); padding has no target and is not real.
     """
-    divisor = 2 * groups.cp.size()
+    divisor = math.lcm(2 * groups.cp.size(), groups.cp.size() * groups.tp.size())
     length = -(-len(input_ids) // divisor) * divisor
     input_ids_N, labels_N = np.zeros(length, dtype=np.int64), np.full(length, NO_LABEL, dtype=np.int64)
     input_ids_N[: len(input_ids)] = input_ids

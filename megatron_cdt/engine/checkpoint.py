@@ -10,6 +10,7 @@ Every function that takes a model or a state is collective: all processes call i
 import contextlib
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ CHECKPOINTS_NAME = "checkpoints"
 MODEL_PREFIX = "model."
 # Written last by dist_checkpointing: without it a folder is no checkpoint.
 METADATA_NAME = "metadata.json"
+# torch puts a random save id into it: its hash would say that equal checkpoints differ.
+UNSTABLE_NAME = ".metadata"
 
 
 def model_state(model: LanguageModel, groups: ProcessGroupCollection) -> dict:
@@ -156,12 +159,19 @@ def reading(folder: str | Path) -> Iterator[None]:
     """megatron's calls on a whole checkpoint; whatever unreadable bytes raise becomes one line."""
     read_architecture_of(folder)
     try:
-        with megatron_calls():
+        with megatron_calls(), warnings.catch_warnings():
+            # torch announces that it will drop a class that megatron-core still uses.
+            warnings.simplefilter("ignore", FutureWarning)
             yield
     except (Exception, CheckpointException) as error:
         causes = [failure[0] for failure in getattr(error, "failures", {}).values()] or [error]
         reason = " ".join(str(causes[0]).split())[:200] or type(causes[0]).__name__
         raise InputError(f"{folder}: damaged or foreign checkpoint ({reason}); write it again") from error
+
+
+def reproducible_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint whose bytes are the same for the same tensors: what a manifest can hash."""
+    return sorted(file for file in folder.iterdir() if file.is_file() and file.name != UNSTABLE_NAME)
 
 
 def newest_checkpoint(folder: str | Path) -> Path:

@@ -1,0 +1,200 @@
+"""Hugging Face folder <-> the weights of a Megatron model, under any tensor-parallel layout.
+
+in : a model of engine.model and a folder (or a seed)      out: the model filled; or a folder with the same bits
+Invariant: load_weights then save_model gives every tensor bit for bit (in the dtype that it is saved in). Besides
+the model, a process holds one parameter at a time.
+"""
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.distributed as dist
+from megatron.core.process_groups_config import ProcessGroupCollection
+from torch import Tensor
+
+from contracts.errors import InputError
+from contracts.files import atomic_folder
+from contracts.tokenizer import copy_tokenizer, load_tokenizer
+from megatron_cdt.architecture import Architecture, check_vocabulary
+from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.huggingface.config import (
+    CONFIG_NAME,
+    GENERATION_CONFIG_NAME,
+    read_architecture,
+    write_config,
+    write_generation_config,
+)
+from megatron_cdt.huggingface.names import parameter_of, tensor_shapes
+from megatron_cdt.huggingface.tensor_files import (
+    DEFAULT_FILE_BYTES,
+    TensorFolder,
+    byte_size,
+    plan_files,
+    write_index,
+    write_tensors,
+)
+
+# Older checkpoints store the rotary frequencies, which config.json already determines.
+ROTARY_BUFFER = "rotary_emb.inv_freq"
+
+
+class TensorSource(Protocol):
+    """Where Hugging Face tensors come from: a folder, or a seed."""
+
+    def read(self, name: str, axis: int | None, rank: int, size: int) -> Tensor:
+        """Part `rank` of `size` equal parts of a tensor along `axis`; whole where axis is None."""
+
+
+def load_weights(model: LanguageModel, folder: str | Path, groups: ProcessGroupCollection) -> None:
+    """Fill the model from a Hugging Face folder; each process reads only its tensor-parallel part.
+
+    Raises InputError where a tensor is missing, unknown, or has another shape than config.json says.
+    """
+    source = TensorFolder(folder)
+    check_tensors(source, read_architecture(folder))
+    fill(model, source, groups)
+
+
+def check_tensors(source: TensorFolder, architecture: Architecture) -> None:
+    """The folder holds the tensors that its config.json describes, and no others."""
+    expected = tensor_shapes(architecture)
+    if missing := [name for name in expected if name not in source.names]:
+        raise InputError(f"{source.folder}: no tensor {missing[0]} ({len(missing)} missing); fetch the weights again")
+    for name in sorted(source.names - expected.keys()):
+        check_redundant(source, architecture, name)
+    for name, shape in expected.items():
+        if source.shape(name) != shape:
+            raise InputError(
+                f"{source.files[name]}: {name} is {list(source.shape(name))}, config.json says {list(shape)}; "
+                f"use the config.json of these weights"
+            )
+
+
+def check_redundant(source: TensorFolder, architecture: Architecture, name: str) -> None:
+    """A tensor beyond the model's is refused, unless it says what another already says."""
+    if name.endswith(ROTARY_BUFFER):
+        return
+    if name == "lm_head.weight" and architecture.tie_word_embeddings:
+        if torch.equal(source.read(name), source.read("model.embed_tokens.weight")):
+            return
+        raise InputError(
+            f"{source.files[name]}: lm_head.weight differs from the embedding, but config.json ties them; "
+            f"set tie_word_embeddings to false"
+        )
+    raise InputError(f"{source.files[name]}: unknown tensor {name}; only plain Llama weights are supported")
+
+
+@torch.no_grad()
+def fill(model: LanguageModel, source: TensorSource, groups: ProcessGroupCollection) -> None:
+    """Copy this process's part of every tensor of `source` into the model's parameters, in their dtype."""
+    rank, size = groups.tp.rank(), groups.tp.size()
+    for name, weight in model.named_parameters():
+        parameter = parameter_of(name)
+        parts = [source.read(tensor, parameter.axis, rank, size) for tensor in parameter.names]
+        joined = parameter.join(parts, model.config.kv_channels)
+        if joined.shape != weight.shape:
+            raise InputError(
+                f"{parameter.names[0]}: the weights make {name} {list(joined.shape)}, the model has "
+                f"{list(weight.shape)}; build the model from the weights' own config.json"
+            )
+        weight.copy_(joined)
+
+
+@torch.no_grad()
+def whole_tensors(model: LanguageModel, groups: ProcessGroupCollection, names: Iterable[str]) -> Iterator[Tensor]:
+    """The Hugging Face tensors of the model, in the order of `names`; whole on tensor-parallel rank 0 alone."""
+    heads_per_group = model.config.num_attention_heads // model.config.num_query_groups
+    holders = {}
+    for megatron_name, weight in model.named_parameters():
+        parameter = parameter_of(megatron_name)
+        holders |= {name: (weight, parameter, index) for index, name in enumerate(parameter.names)}
+    for name in names:
+        weight, parameter, index = holders[name]
+        part = parameter.split(weight.detach(), model.config.kv_channels, heads_per_group)[index]
+        yield gather(part, parameter.axis, groups.tp)
+
+
+def gather(part: Tensor, axis: int | None, group: dist.ProcessGroup) -> Tensor:
+    """The whole tensor on rank 0 of `group`; elsewhere the part, which nobody reads."""
+    if axis is None or group.size() == 1:
+        return part
+    part = part.contiguous()
+    leads = group.rank() == 0
+    parts = [torch.empty_like(part) for _ in range(group.size())] if leads else None
+    dist.gather(part, parts, dst=dist.get_global_rank(group, 0), group=group)
+    return torch.cat(parts, dim=axis) if leads else part
+
+
+def save_model(
+    model: LanguageModel,
+    architecture: Architecture,
+    folder: str | Path,
+    groups: ProcessGroupCollection,
+    *,
+    tokenizer_folder: str | Path | None = None,
+    dtype: torch.dtype | None = None,
+    file_bytes: int = DEFAULT_FILE_BYTES,
+    finish: Callable[[Path], None] | None = None,
+) -> None:
+    """Write the model as a Hugging Face folder, whole or not at all; all processes call it, process 0 writes.
+
+    dtype: of the stored tensors (None: architecture.dtype). file_bytes: a larger model is cut into several files.
+    finish: may add files to the folder before it gets its name (process 0 only).
+    Raises InputError where the tokenizer does not fit the model or the folder cannot be written.
+    """
+    stored = architecture.model_copy(update={"dtype": str(dtype).removeprefix("torch.")}) if dtype else architecture
+    shapes = tensor_shapes(stored)
+    # One replica is enough: the first of the data- and context-parallel ones.
+    if groups.dp_cp.rank() == 0:
+        tensors = whole_tensors(model, groups, shapes)
+        if groups.tp.rank() == 0:
+            with atomic_folder(folder) as temporary:
+                write_companions(temporary, stored, tokenizer_folder)
+                write_weights(temporary, shapes, getattr(torch, stored.dtype), tensors, file_bytes)
+                if finish:
+                    finish(temporary)
+        else:
+            for _ in tensors:
+                pass
+    dist.barrier()
+
+
+def write_weights(
+    folder: Path, shapes: dict[str, tuple[int, ...]], dtype: torch.dtype, tensors: Iterator[Tensor], file_bytes: int
+) -> None:
+    """All tensors in one safetensors file, or in several of at most `file_bytes` with their index."""
+    sizes = {name: byte_size(shape, dtype) for name, shape in shapes.items()}
+    files = plan_files(sizes, file_bytes)
+    for file, names in files.items():
+        of_this_file = itertools.islice(tensors, len(names))
+        write_tensors(folder / file, {name: shapes[name] for name in names}, dtype, of_this_file)
+    if len(files) > 1:
+        write_index(folder, files, sum(sizes.values()))
+
+
+def write_companions(folder: Path, architecture: Architecture, tokenizer_folder: str | Path | None) -> None:
+    """config.json, generation_config.json and the tokenizer's files."""
+    bos_id = eos_id = None
+    generation = None
+    if tokenizer_folder is not None:
+        tokenizer = load_tokenizer(tokenizer_folder)
+        check_vocabulary(architecture, tokenizer.vocab_size)
+        bos_id, eos_id = tokenizer.bos_id, tokenizer.eos_id
+        copy_tokenizer(tokenizer_folder, folder)
+        generation = Path(tokenizer_folder) / GENERATION_CONFIG_NAME
+    write_json(folder / CONFIG_NAME, write_config(architecture, bos_id, eos_id))
+    if generation and generation.is_file():
+        # The tokenizer came with a model: its generation settings (say, several end tokens) stay with it.
+        shutil.copyfile(generation, folder / GENERATION_CONFIG_NAME)
+    else:
+        write_json(folder / GENERATION_CONFIG_NAME, write_generation_config(bos_id, eos_id))
+
+
+def write_json(path: Path, values: dict) -> None:
+    """A JSON file with sorted keys, as transformers writes them."""
+    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")

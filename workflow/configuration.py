@@ -1,0 +1,86 @@
+"""The whole configuration file as one settings class: the sections of the rooms, and what they must agree on.
+
+in : a configuration with all defaults filled in, as JSON text (what Snakemake holds after the schema check)
+out: exit code 0, or 2 and one line where two sections contradict each other
+Run: python -m workflow.configuration '{"run": "demo", ...}'
+"""
+
+import sys
+from typing import Literal, get_args
+
+from pydantic import ConfigDict, Field, model_validator
+
+from contracts.errors import InputError
+from contracts.settings import Settings, load_settings
+from data_prep.settings import CorpusSettings, PackSettings, TokenizerSettings, TokenizeSettings
+from eval.settings import EvalSettings
+from megatron_cdt.architecture import ModelSettings
+from megatron_cdt.training.settings import TrainSettings
+
+Method = Literal["ce", "cdt"]
+
+
+def without_method(schema: dict) -> None:
+    """A configuration names `methods`; the one method of one training is the workflow's to fill in."""
+    del schema["properties"]["method"]
+
+
+class TrainSection(TrainSettings):
+    """The `train` section: what all trainings of a run share, and which there are."""
+
+    model_config = ConfigDict(json_schema_extra=without_method)
+
+    methods: tuple[Method, ...] = Field(
+        default=get_args(Method), min_length=1, description="trainings of this run (names); each makes a model"
+    )
+
+
+class DetectSettings(Settings):
+    """The `detect` section: how critical tokens are found in trained models (task hops)."""
+
+    lr: float = Field(default=5e-5, gt=0, description="learning rate of Eq. 3; changes the losses, not the mask")
+    beta: float = Field(default=1.0, ge=0, description="denoising level of Eq. 3; changes the losses, not the mask")
+    reduction: Literal["mean", "sum"] = Field(
+        default="mean", description="the loss whose gradient is taken: mean or sum over the labelled tokens"
+    )
+
+
+class Configuration(Settings):
+    """One run of the workflow, from books to a report."""
+
+    run: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name; everything is written to results/<run>/"
+    )
+    corpus: CorpusSettings = Field(description="the books")
+    tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings, description="trained, or given")
+    tokenize: TokenizeSettings = Field(default_factory=TokenizeSettings, description="books to tokens")
+    pack: PackSettings = Field(description="tokens to training rows")
+    model: ModelSettings = Field(description="the start of all trainings")
+    train: TrainSection = Field(description="the trainings")
+    eval: EvalSettings = Field(default_factory=EvalSettings, description="the benchmarks")
+    detect: DetectSettings = Field(default_factory=DetectSettings, description="critical-token detection")
+
+    @model_validator(mode="after")
+    def rows_fit_the_layout(self) -> "Configuration":
+        """Rows are packed before they are trained on: their alignment has to suit the training's layout."""
+        needed = self.train.layout.row_alignment
+        if self.pack.alignment % needed:
+            raise ValueError(
+                f"pack.alignment {self.pack.alignment} does not suit train.layout, which shares each segment among "
+                f"context ranks; set pack.alignment to a multiple of {needed}"
+            )
+        return self
+
+
+def main(text: str) -> int:
+    """Exit code of the check of one configuration; the complaint goes to stderr as one line."""
+    try:
+        load_settings(Configuration, text)
+    except InputError as error:
+        print(f"error: configuration: {' '.join(str(error).removeprefix('settings: ').split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,52 @@
+rule generate:
+    input:
+        model="<results>/models/{model}",
+        samples="<results>/samples/{task}/{length}.jsonl",
+    output:
+        predictions="<results>/eval/{model}/{task}/{length}/predictions.jsonl",
+    log:
+        "<results>/logs/generate/{model}-{task}-{length}.log",
+    benchmark:
+        "<results>/benchmarks/generate/{model}-{task}-{length}.tsv"
+    wildcard_constraints:
+        task=any_of(task for task in TASKS if task not in GRADIENT_TASKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=480,
+    params:
+        code=code_of("eval.generate_command"),
+    shell:
+        "python -m eval generate --model {input.model:q} --samples {input.samples:q} "
+        "--output {output.predictions:q} > {log:q} 2>&1"
+
+
+# Tasks that ask for gradients are answered by the trainer's detection.
+rule detect_critical_tokens:
+    input:
+        model="<results>/models/{model}",
+        samples="<results>/samples/{task}/{length}.jsonl",
+    output:
+        predictions="<results>/eval/{model}/{task}/{length}/predictions.jsonl",
+    log:
+        "<results>/logs/detect_critical_tokens/{model}-{task}-{length}.log",
+    benchmark:
+        "<results>/benchmarks/detect_critical_tokens/{model}-{task}-{length}.tsv"
+    wildcard_constraints:
+        task=any_of(GRADIENT_TASKS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=480,
+    params:
+        lr=config["detect"]["lr"],
+        beta=config["detect"]["beta"],
+        reduction=config["detect"]["reduction"],
+        code=code_of("megatron_cdt.detect_command"),
+    shell:
+        "python -m megatron_cdt detect --model {input.model:q} --data {input.samples:q} --lr {params.lr} "
+        "--beta {params.beta} --reduction {params.reduction} --output {output.predictions:q} > {log:q} 2>&1"

@@ -1,0 +1,24 @@
+rule train_tokenizer:
+    input:
+        unpack(lambda wildcards: tokenizer_sources()),
+    output:
+        folder=directory("<results>/tokenizer"),
+    log:
+        "<results>/logs/train_tokenizer.log",
+    benchmark:
+        "<results>/benchmarks/train_tokenizer.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        source=config["corpus"]["source"],
+        corpus=lambda wildcards: config["corpus"]["path"],
+        line_ends=config["corpus"]["line_ends"],
+        settings=canonical_json(config["tokenizer"]),
+        code=code_of("data_prep.tokenizer_command", f"data_prep.sources.{config['corpus']['source']}"),
+    shell:
+        "python -m data_prep tokenizer --source {params.source} --input {params.corpus:q} "
+        "--line-ends {params.line_ends} --settings {params.settings:q} --output {output.folder:q} > {log:q} 2>&1"

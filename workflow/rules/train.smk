@@ -1,0 +1,30 @@
+rule train:
+    input:
+        packs="<results>/packs/train",
+        validation="<results>/packs/validation",
+        start="<results>/start",
+        tokenizer="<results>/tokenizer",
+    output:
+        # Terminal artefacts only: Snakemake deletes what is declared before every attempt, and a retry must resume.
+        model=directory("<results>/models/{method}"),
+    log:
+        "<results>/logs/train/{method}.log",
+    benchmark:
+        "<results>/benchmarks/train/{method}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: PROCESSES
+    resources:
+        mem_mb=5000,
+        runtime=1440,
+    params:
+        run_folder=lambda wildcards: run_folder(wildcards.method),
+        processes=PROCESSES,
+        settings=lambda wildcards: canonical_json(train_settings(wildcards.method)),
+        code=code_of("megatron_cdt.training.train_command"),
+    shell:
+        # One thread a process: sums keep their order, whatever the machine's number of cores.
+        "OMP_NUM_THREADS=1 python -m torch.distributed.run --standalone --nproc-per-node {params.processes} "
+        "-m megatron_cdt train --settings {params.settings:q} --data {input.packs:q} --validation {input.validation:q} "
+        "--start {input.start:q} --tokenizer {input.tokenizer:q} --run-folder {params.run_folder:q} "
+        "--output {output.model:q} --if-changed set-aside > {log:q} 2>&1"

@@ -8,6 +8,9 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from contracts import command_line
+from megatron_cdt.__main__ import COMMANDS
+
 LR, BETA = 5e-2, 2.0
 
 
@@ -112,14 +115,14 @@ def test_detect_equals_plain_autograd_on_transformers(hf_folder, rows, data, tmp
         ("", "no rows"),
     ],
 )
-def test_a_bad_row_is_one_line_with_the_cure_and_exit_code_2(hf_folder, tmp_path, line, complaint):
-    data = tmp_path / "rows.jsonl"
+def test_a_bad_row_is_one_line_with_the_cure_and_exit_code_2(hf_folder, tmp_path, capsys, line, complaint):
+    data, output = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     data.write_text(line + "\n")
-    done = run_detect(hf_folder, data, tmp_path / "out.jsonl")
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "out.jsonl").exists()
+    argv = ["detect", "--model", hf_folder, "--data", data, "--output", output, "--lr", LR, "--beta", BETA]
+    assert command_line.main("megatron_cdt", COMMANDS, [str(word) for word in argv]) == 2
+    (told,) = capsys.readouterr().err.strip().splitlines()
+    assert complaint in told
+    assert not output.exists()
 
 
 def test_more_processes_than_context_parallel_ranks_are_refused(hf_folder, data, tmp_path):

@@ -1,0 +1,158 @@
+"""What there is to say about a folder of this room, as one JSON-able dict per kind.
+
+in : a tokenizer, tokens or packs folder, and a way to find the tokenizer of a digest
+out: counts, quantiles and a histogram of lengths, and a sample of one document or row
+Invariant: lengths and shares come from the Arrow files themselves, not from the manifest.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from contracts.errors import InputError
+from contracts.packs import PackReader, PackRow
+from contracts.tokenizer import Tokenizer, load_tokenizer
+from data_prep.tokens_reader import TokensReader
+
+BINS = 12
+SAMPLE_TOKENS = 60  # tokens shown of a document, and at each end of a segment
+PROBE = "The quick brown fox,\n  1859."
+
+FindTokenizer = Callable[[str], Tokenizer | None]
+
+
+def describe_tokenizer(folder: Path) -> dict:
+    """Size, special tokens, and how a probe is cut."""
+    tokenizer = load_tokenizer(folder)
+    ids = tokenizer.encode(PROBE)
+    return {
+        "kind": "tokenizer",
+        "folder": str(folder),
+        "vocab_size": tokenizer.vocab_size,
+        "bos_id": tokenizer.bos_id,
+        "eos_id": tokenizer.eos_id,
+        "digest": tokenizer.digest,
+        "special_tokens": dict(tokenizer.special_tokens),
+        "probe": {"text": PROBE, "ids": ids, "pieces": [tokenizer.piece(token) for token in ids]},
+    }
+
+
+def describe_tokens(folder: Path, index: int, find_tokenizer: FindTokenizer) -> dict:
+    """Documents, their lengths in tokens, and the beginning of one."""
+    reader = TokensReader(folder)
+    refuse_outside(folder, index, len(reader), "document")
+    ids = reader.tokens(index)
+    tokenizer = find_tokenizer(reader.metadata.tokenizer_digest)
+    return {
+        "kind": "tokens",
+        "folder": str(folder),
+        "documents": len(reader),
+        "tokens": int(reader.lengths.sum()),
+        "vocab_size": reader.metadata.vocab_size,
+        "tokenizer_digest": reader.metadata.tokenizer_digest,
+        "document_lengths": spread(reader.lengths),
+        "sample": {
+            "document": reader.id(index),
+            "source": reader.source(index),
+            "tokens": len(ids),
+            "begin": excerpt(ids[:SAMPLE_TOKENS], tokenizer),
+            "end": excerpt(ids[SAMPLE_TOKENS:][-SAMPLE_TOKENS:], tokenizer),
+        },
+    }
+
+
+def describe_packs(folder: Path, index: int, find_tokenizer: FindTokenizer) -> dict:
+    """Rows, segments, the share of padding and of supervised tokens, and one row with its document boundaries."""
+    reader = PackReader(folder)
+    refuse_outside(folder, index, len(reader), "row")
+    tokens = [int(count) for row in reader for count in row.segment_tokens]
+    places = len(reader) * reader.metadata.length
+    return {
+        "kind": "packs",
+        "folder": str(folder),
+        "rows": len(reader),
+        "length": reader.metadata.length,
+        "alignment": reader.metadata.alignment,
+        "block_diagonal": reader.metadata.block_diagonal,
+        "vocab_size": reader.metadata.vocab_size,
+        "tokenizer_digest": reader.metadata.tokenizer_digest,
+        "fingerprint": reader.metadata.fingerprint,
+        "tokens": sum(tokens),
+        "padding_share": 1 - sum(tokens) / places,
+        "supervised_share": sum(int(row.supervised_tokens().sum()) for row in reader) / places,
+        "segments": len(tokens),
+        "segment_tokens": spread(tokens),
+        "sample": {
+            "row": index,
+            "segments": describe_segments(reader.row(index), find_tokenizer(reader.metadata.tokenizer_digest)),
+        },
+    }
+
+
+def describe_segments(row: PackRow, tokenizer: Tokenizer | None) -> list[dict]:
+    """Each segment of a row: where it comes from, its place, and both its ends as text."""
+    begins = np.cumsum(row.segment_lengths) - row.segment_lengths
+    supervised = row.supervised_tokens()
+    described = []
+    for number, document in enumerate(row.segment_documents):
+        begin, length = int(begins[number]), int(row.segment_lengths[number])
+        ids = row.input_ids[begin : begin + int(row.segment_tokens[number])]
+        described.append(
+            {
+                "document": document,
+                "start_in_document": int(row.segment_starts[number]),
+                "place_in_row": begin,
+                "tokens": len(ids),
+                "padding": length - len(ids),
+                "supervised_spans": spans_of(supervised[begin : begin + length], begin),
+                "begin": excerpt(ids[:SAMPLE_TOKENS], tokenizer),
+                "end": excerpt(ids[SAMPLE_TOKENS:][-SAMPLE_TOKENS:], tokenizer),
+            }
+        )
+    return described
+
+
+def spans_of(mask: np.ndarray, offset: int) -> list[list[int]]:
+    """The half-open runs of True in a mask, counted from `offset`."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return (edges.reshape(-1, 2) + offset).tolist()
+
+
+def spread(lengths: Sequence[int] | np.ndarray) -> dict:
+    """Smallest, mean, median, largest, and a histogram of whole-number bins: {from, below, count}."""
+    values = np.asarray(lengths)
+    if not len(values):
+        return {"min": None, "mean": None, "median": None, "max": None, "histogram": []}
+    low, high = int(values.min()), int(values.max())
+    width = max(1, -(-(high - low + 1) // BINS))
+    counts = np.bincount((values - low) // width)
+    bins = [{"from": low + n * width, "below": low + (n + 1) * width, "count": int(c)} for n, c in enumerate(counts)]
+    return {
+        "min": low,
+        "mean": float(values.mean()),
+        "median": float(np.median(values)),
+        "max": high,
+        "histogram": bins,
+    }
+
+
+def excerpt(ids: np.ndarray, tokenizer: Tokenizer | None) -> str:
+    """The text of `ids`, special tokens by name; the ids themselves where no tokenizer was found."""
+    if tokenizer is None:
+        return " ".join(str(token) for token in ids)
+    names = {token: name for name, token in tokenizer.special_tokens.items()}
+    text, plain = "", []
+    for token in [*ids.tolist(), None]:
+        if token is not None and token not in names:
+            plain.append(token)
+            continue
+        text += tokenizer.decode(plain) + (names[token] if token is not None else "")
+        plain = []
+    return text
+
+
+def refuse_outside(folder: Path, index: int, count: int, noun: str) -> None:
+    """InputError where there is no document or row of that number."""
+    if not 0 <= index < count:
+        raise InputError(f"{folder}: no {noun} {index}; there are {count}, counted from 0")

@@ -1,0 +1,108 @@
+"""Make the tokenizer folder of a run: train a sentencepiece BPE on a corpus, or take in a given tokenizer.
+
+in : a corpus (--input, --split), or --tokenizer PATH (a folder, a .model file or a tokenizer.json)
+out: tokenizer.model and/or tokenizer.json + tokenizer_config.json, manifest.json
+Invariant: transformers' AutoTokenizer.from_pretrained(FOLDER) gives the ids of load_tokenizer(FOLDER).
+Run: python -m data_prep tokenizer --input resources/pg19 --vocab-size 4096 --output results/mine/tokenizer
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from contracts.command_line import positive_int, progress
+from contracts.errors import InputError
+from contracts.files import atomic_folder
+from contracts.fingerprint import code_fingerprint
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
+from contracts.sentencepiece_tokenizer import SentencePieceTokenizer
+from contracts.settings import load_settings, validated
+from contracts.tokenizer import copy_tokenizer, load_tokenizer, tokenizer_files
+from data_prep.huggingface_export import same_ids, to_huggingface, tokenizer_config
+from data_prep.sources.source import SOURCES, Document, Source, open_source
+from data_prep.tokenizer_settings import TokenizerSettings
+from data_prep.train_sentencepiece import spread_order, train_sentencepiece
+
+# Reading order is shuffled in units of this size, so that a limited amount of text comes from all over the corpus.
+READ_BYTES = 1_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--input", type=Path, metavar="FOLDER", help="the corpus to train on")
+    parser.add_argument("--source", choices=SOURCES, default="pg19", help="format of the corpus (default: pg19)")
+    parser.add_argument("--split", help="split of the corpus to train on (default: train)")
+    parser.add_argument("--line-ends", choices=("lf", "keep"), default="lf", help="lf (default): CRLF is read as LF")
+    parser.add_argument("--settings", metavar="S", help="the tokenizer settings: a YAML file or JSON text")
+    parser.add_argument("--vocab-size", type=positive_int, metavar="N", help="tokens of a tokenizer trained here")
+    parser.add_argument("--tokenizer", metavar="PATH", help="take in this tokenizer, train none")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the tokenizer folder to make")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    settings = settings_of(arguments)
+    with atomic_folder(arguments.output) as folder:
+        if settings.path:
+            inputs = {"tokenizer": describe_files(tokenizer_files(settings.path))}
+            copy_tokenizer(settings.path, folder)
+            code = code_fingerprint("data_prep.tokenizer_command")
+        else:
+            inputs = train(arguments, settings, folder)
+            code = code_fingerprint("data_prep.tokenizer_command", f"data_prep.sources.{arguments.source}")
+        add_huggingface_files(folder)
+        tokenizer = load_tokenizer(folder)
+        manifest = build_manifest(
+            stage="tokenizer",
+            inputs=inputs,
+            outputs=describe_files(folder.iterdir()),
+            settings=recorded(settings, arguments.line_ends),
+            code=code,
+            counts={"tokens": tokenizer.vocab_size, "special_tokens": len(tokenizer.special_tokens)},
+            packages=("sentencepiece", "tokenizers"),
+        )
+        write_manifest(folder / MANIFEST_NAME, manifest)
+    print(f"{arguments.output}: {tokenizer.vocab_size} tokens, digest {tokenizer.digest[:12]}")
+
+
+def settings_of(arguments: argparse.Namespace) -> TokenizerSettings:
+    """The settings, with the flags that were typed in place of theirs."""
+    settings = load_settings(TokenizerSettings, arguments.settings) if arguments.settings else TokenizerSettings()
+    typed = {"path": arguments.tokenizer, "vocab_size": arguments.vocab_size, "split": arguments.split}
+    given = {key: value for key, value in typed.items() if value is not None}
+    return validated(TokenizerSettings, settings.model_dump() | given, "tokenizer")
+
+
+def recorded(settings: TokenizerSettings, line_ends: str) -> dict:
+    """The settings that decide the result; a given tokenizer is named by its digest, not by its place."""
+    return {} if settings.path else settings.model_dump(exclude={"path"}) | {"line_ends": line_ends}
+
+
+def train(arguments: argparse.Namespace, settings: TokenizerSettings, folder: Path) -> dict:
+    """Train on the corpus into `folder`; what went in, for the manifest."""
+    if arguments.input is None:
+        raise InputError("tokenizer: nothing to train on; give --input FOLDER, or --tokenizer PATH to use a given one")
+    source = open_source(arguments.source, arguments.input, settings.split)
+    model = train_sentencepiece(read_spread(source), settings, arguments.line_ends)
+    (folder / "tokenizer.model").write_bytes(model)
+    return {"source": source.name, "files": describe_files(source.files(), source.root)}
+
+
+def read_spread(source: Source) -> Iterator[Document]:
+    """The documents of a source, in an order that is spread over it and the same everywhere."""
+    shards = sorted(source.shards(READ_BYTES), key=lambda shard: spread_order(str(shard.number)))
+    for shard in progress(shards, description="reading", unit="part"):
+        yield from source.documents(shard)
+
+
+def add_huggingface_files(folder: Path) -> None:
+    """Put tokenizer.json beside a sentencepiece model that has none, where it can give the same ids."""
+    model = folder / "tokenizer.model"
+    if not model.is_file() or not isinstance(load_tokenizer(folder), SentencePieceTokenizer):
+        return
+    exported = to_huggingface(model)
+    if not same_ids(model, exported):
+        reason = "does what tokenizer.json cannot say; transformers' AutoTokenizer will not load it"
+        print(f"{model.name}: {reason}", file=sys.stderr)
+        return
+    exported.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(tokenizer_config(model), encoding="utf-8")

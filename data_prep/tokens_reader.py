@@ -1,0 +1,127 @@
+"""Read a tokens folder: the lengths of all documents at once, and the ids of any document as a view.
+
+in : a folder made by `python -m data_prep tokenize`      out: TokensReader
+Invariant: the ids are never copied out of the memory map; a torn or foreign file is refused in one line.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from contracts.errors import InputError
+from contracts.tokens import TokensMetadata, tokens_schema
+
+
+@dataclass(frozen=True)
+class TokensBatch:
+    """One record batch; document `index` of the folder is row `index - first` here."""
+
+    first: int
+    batch: pa.RecordBatch
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """int32 [rows + 1]: where each document's ids begin in `values`."""
+        return self.batch.column("input_ids").offsets.to_numpy()
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """int32 [tokens]: the ids of all documents of the batch."""
+        return self.batch.column("input_ids").values.to_numpy()
+
+
+class TokensReader:
+    """The documents of a tokens folder, by index (0 <= index < len)."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.batches: list[TokensBatch] = []
+        metadata = set()
+        first = 0
+        for path in tokens_paths(self.folder):
+            reader, found = open_tokens(path)
+            metadata.add(found)
+            for number in range(reader.num_record_batches):
+                self.batches.append(TokensBatch(first, reader.get_batch(number)))
+                first += self.batches[-1].batch.num_rows
+        if len(metadata) > 1:
+            raise InputError(f"{folder}: its files come from different tokenizers or corpora; tokenize again")
+        self.metadata: TokensMetadata = metadata.pop()
+        self.firsts = np.array([batch.first for batch in self.batches])
+        self.count = first
+
+    def __len__(self) -> int:
+        return self.count
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """int64 [documents]: tokens per document."""
+        return np.concatenate([np.diff(batch.offsets) for batch in self.batches] or [[]]).astype(np.int64)
+
+    def place(self, index: int) -> tuple[TokensBatch, int]:
+        """The batch that holds document `index`, and its row there."""
+        batch = self.batches[int(np.searchsorted(self.firsts, index, side="right")) - 1]
+        return batch, index - batch.first
+
+    def tokens(self, index: int, start: int = 0, end: int | None = None) -> np.ndarray:
+        """int32 view of tokens [start, end) of document `index`."""
+        batch, row = self.place(index)
+        begin, stop = int(batch.offsets[row]), int(batch.offsets[row + 1])
+        return batch.values[begin + start : stop if end is None else begin + end]
+
+    def id(self, index: int) -> str:
+        """The id of document `index`."""
+        batch, row = self.place(index)
+        return batch.batch.column("id")[row].as_py()
+
+    def source(self, index: int) -> str:
+        """The source of document `index`, e.g. pg19/train."""
+        batch, row = self.place(index)
+        return batch.batch.column("source")[row].as_py()
+
+    def first_supervised(self) -> int | None:
+        """The first document that says which of its tokens are supervised (it must not be cut); None if none does."""
+        for batch in self.batches:
+            spans = batch.batch.column("label_spans")
+            if spans.null_count < len(spans):
+                return batch.first + int(np.argmax(spans.is_valid().to_numpy(zero_copy_only=False)))
+        return None
+
+
+def tokens_paths(folder: Path) -> list[Path]:
+    """The tokens files of a folder in order; one line where there are none or one is missing."""
+    paths = sorted(folder.glob("tokens-*.arrow"))
+    if not paths:
+        raise InputError(f"{folder}: no tokens-00000.arrow here; make it with `python -m data_prep tokenize`")
+    for number, path in enumerate(paths):
+        if path.name != f"tokens-{number:05d}.arrow":
+            raise InputError(f"{folder}: tokens-{number:05d}.arrow is missing; tokenize again")
+    return paths
+
+
+def open_tokens(path: Path) -> tuple[pa.ipc.RecordBatchFileReader, TokensMetadata]:
+    """The reader and the metadata of one tokens file; one line where it is torn or foreign."""
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        metadata = TokensMetadata.from_arrow(reader.schema.metadata)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: torn or not an Arrow file ({reason}); tokenize again") from None
+    except (KeyError, ValueError):
+        raise InputError(f"{path}: an Arrow file, but not tokens of this version; tokenize again") from None
+    if not reader.schema.equals(tokens_schema(metadata)):
+        raise InputError(f"{path}: an Arrow file, but not tokens of this version; tokenize again")
+    return reader, metadata
+
+
+def refuse_duplicate_ids(folder: Path) -> None:
+    """InputError that names the first id that two documents of a tokens folder share."""
+    seen: set[str] = set()
+    for batch in TokensReader(folder).batches:
+        for name in batch.batch.column("id").to_pylist():
+            if name in seen:
+                raise InputError(f"{folder}: two documents have the id {name}; give every document its own id")
+            seen.add(name)

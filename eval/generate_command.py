@@ -84,7 +84,10 @@ def describe_run(model: PreTrainedModel, folder: str, samples: SampleSet) -> dic
 def answer(model: PreTrainedModel, tokenizer: Tokenizer, task: str, row: dict) -> dict:
     """What the model makes of one sample: {"losses"} or {"text"}, as the task asks."""
     if known_task(task).answer == "losses":
-        return {"losses": short_floats(token_losses(model, row["input_ids"]))}
+        losses = token_losses(model, row["input_ids"])
+        if not losses.isfinite().all():
+            raise InputError(f"sample {row['id']}: the model's loss is not finite; check that its weights are")
+        return {"losses": short_floats(losses)}
     tokens = greedy_tokens(model, row["input_ids"], row["tokens_to_generate"])
     return {"text": tokenizer.decode(tokens), "tokens": len(tokens)}
 

@@ -56,12 +56,15 @@ class HopsSettings(Settings):
     interference_min: int = Field(3, ge=1, description="fewest interference facts, the trailing one included (count)")
     interference_max: int = Field(6, ge=1, description="most interference facts, the trailing one included (count)")
     sentence_tokens_min: int = Field(10, ge=1, description="shortest sentence of irrelevant text that is used (tokens)")
+    sentence_tokens_max: int = Field(80, ge=1, description="longest sentence of irrelevant text that is used (tokens)")
 
     @model_validator(mode="after")
-    def counts_are_a_range(self) -> "HopsSettings":
-        """The fewest interference facts must not exceed the most."""
+    def ranges_are_in_order(self) -> "HopsSettings":
+        """The least of a range must not exceed its most."""
         if self.interference_min > self.interference_max:
             raise ValueError("interference_min is above interference_max; swap them")
+        if self.sentence_tokens_min > self.sentence_tokens_max:
+            raise ValueError("sentence_tokens_min is above sentence_tokens_max; swap them")
         return self
 
 

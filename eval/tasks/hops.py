@@ -60,11 +60,12 @@ def build(context: BuildContext) -> Built:
 
 
 def book_sentences(context: BuildContext, text: str) -> list[str]:
-    """The sentences of a book in order, line breaks read as spaces, the short ones left out."""
+    """The sentences of a book in order, line breaks read as spaces; the very short and very long ones left out."""
     sentences = [" ".join(piece.split()) for piece in SENTENCE_END.split(text)]
     lengths = map(len, context.tokenizer.encode_batch(sentences))
-    least = context.settings.hops.sentence_tokens_min
-    return [sentence for sentence, tokens in zip(sentences, lengths, strict=True) if tokens >= least]
+    settings = context.settings.hops
+    usable = range(settings.sentence_tokens_min, settings.sentence_tokens_max + 1)
+    return [sentence for sentence, tokens in zip(sentences, lengths, strict=True) if tokens in usable]
 
 
 def hops_sample(context: BuildContext, sentences: list[str], index: int) -> dict:

@@ -1,0 +1,183 @@
+"""Line charts and bar charts as inline SVG: no script, colours from the page's style, so dark and print work."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 64, 16, 12, 44
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: points (x, y), a colour (index into the page's series colours), and how it is drawn."""
+
+    name: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    colour: int
+    look: str = "line"  # line | faint | marks
+
+
+@dataclass(frozen=True)
+class Level:
+    """A horizontal reference line with its name."""
+
+    name: str
+    y: float
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The plotted region in data and in pixels."""
+
+    low_x: float
+    high_x: float
+    low_y: float
+    high_y: float
+    width: int
+    height: int
+
+    def x(self, value: float) -> float:
+        """Pixel of a data x."""
+        share = (value - self.low_x) / (self.high_x - self.low_x)
+        return MARGIN_LEFT + share * (self.width - MARGIN_LEFT - MARGIN_RIGHT)
+
+    def y(self, value: float) -> float:
+        """Pixel of a data y; SVG counts downwards."""
+        share = (value - self.low_y) / (self.high_y - self.low_y)
+        return self.height - MARGIN_BOTTOM - share * (self.height - MARGIN_TOP - MARGIN_BOTTOM)
+
+
+def line_chart(
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    title: str,
+    levels: Sequence[Level] = (),
+    width: int = 760,
+    height: int = 340,
+) -> str:
+    """An SVG of the series over a common x axis; labels state the units. Empty text where nothing was logged."""
+    drawn = [line for line in series if len(line.xs)]
+    if not drawn:
+        return ""
+    axes = fitted_axes(drawn, levels, width, height)
+    parts = [grid(axes, x_label, y_label)]
+    parts += [level_line(axes, level) for level in levels]
+    parts += [drawn_series(axes, line) for line in drawn]
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
+    )
+
+
+def fitted_axes(series: Sequence[Series], levels: Sequence[Level], width: int, height: int) -> Axes:
+    """Axes that hold every point and level, with a little room above and below."""
+    xs = [x for line in series for x in line.xs]
+    ys = [y for line in series for y in line.ys] + [level.y for level in levels]
+    low, high = min(ys), max(ys)
+    room = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
+    bottom = 0.0 if 0.0 <= low < room else low - room
+    return Axes(min(xs), max(max(xs), min(xs) + 1), bottom, high + room, width, height)
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers between low and high, about as many as asked."""
+    raw = (high - low) / about
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= raw)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [index * step for index in range(first, last + 1)]
+
+
+def number(value: float) -> str:
+    """A tick's text: plain where short, scientific where very small or large."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{value:,.10g}" if abs(value) < 1 else f"{value:,.6g}"
+    return f"{value:.3g}"
+
+
+def grid(axes: Axes, x_label: str, y_label: str) -> str:
+    """Grid lines, tick numbers and axis labels."""
+    left, right = MARGIN_LEFT, axes.width - MARGIN_RIGHT
+    bottom, middle = axes.height - MARGIN_BOTTOM, (MARGIN_TOP + axes.height - MARGIN_BOTTOM) / 2
+    parts = []
+    for tick in ticks(axes.low_y, axes.high_y):
+        y = axes.y(tick)
+        parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{number(tick)}</text>')
+    for tick in ticks(axes.low_x, axes.high_x, about=7):
+        x = axes.x(tick)
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{number(tick)}</text>')
+    parts.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
+    for place, text in (
+        (f'x="{(left + right) / 2}" y="{axes.height - 6}"', x_label),
+        (f'transform="translate(14 {middle}) rotate(-90)"', y_label),
+    ):
+        parts.append(f'<text class="label" {place} text-anchor="middle">{escape(text)}</text>')
+    return "".join(parts)
+
+
+def level_line(axes: Axes, level: Level) -> str:
+    """A dashed horizontal line with its name above its right end."""
+    y = axes.y(level.y)
+    right = axes.width - MARGIN_RIGHT
+    return (
+        f'<line class="level" x1="{MARGIN_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="tick" x="{right}" y="{y - 5:.1f}" text-anchor="end">{escape(level.name)}</text>'
+    )
+
+
+def drawn_series(axes: Axes, line: Series) -> str:
+    """The points of a series as a line or as marks that tell their values when pointed at."""
+    points = [(axes.x(x), axes.y(y)) for x, y in zip(line.xs, line.ys, strict=True)]
+    colour = f"s{line.colour}"
+    if line.look == "marks":
+        return "".join(
+            f'<circle class="mark {colour}" cx="{px:.1f}" cy="{py:.1f}" r="4"><title>'
+            f"{escape(line.name)}, {number(x)}: {y:.4f}</title></circle>"
+            for (px, py), x, y in zip(points, line.xs, line.ys, strict=True)
+        )
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline class="{line.look} {colour}" points="{path}"><title>{escape(line.name)}</title></polyline>'
+
+
+def bar_chart(bars: Sequence[tuple[str, float, int | None]], *, x_label: str, title: str, width: int = 760) -> str:
+    """Horizontal bars (name, value, colour; None is the neutral colour) from zero, each with its value at its end."""
+    row, name_width, top = 30, 250, 6
+    height = top + row * len(bars) + 34
+    scale = (width - name_width - 90) / max(value for _, value, _ in bars)
+    parts = []
+    for index, (name, value, colour) in enumerate(bars):
+        y, length = top + index * row, value * scale
+        fill = "neutral" if colour is None else f"s{colour}"
+        parts.append(
+            f'<text class="name" x="{name_width - 10}" y="{y + 19}" text-anchor="end">{escape(name)}</text>'
+            f'<rect class="{fill}" x="{name_width}" y="{y + 5}" width="{length:.1f}" height="{row - 10}" rx="2"/>'
+            f'<text class="value" x="{name_width + length + 8:.1f}" y="{y + 19}">{value:.3f}</text>'
+        )
+    parts.append(f'<line class="axis" x1="{name_width}" x2="{name_width}" y1="{top}" y2="{top + row * len(bars)}"/>')
+    parts.append(f'<text class="label" x="{name_width}" y="{height - 8}">{escape(x_label)}</text>')
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
+    )
+
+
+def legend(entries: Sequence[tuple[str, str]]) -> str:
+    """A legend above a chart: (class of the swatch, text) pairs."""
+    items = "".join(f'<li><span class="swatch {look}"></span>{escape(text)}</li>' for look, text in entries)
+    return f'<ul class="legend">{items}</ul>'
+
+
+def smoothed(values: Sequence[float], half_life: float) -> list[float]:
+    """Exponential moving average, corrected for its start; `half_life` in steps."""
+    decay = 0.5 ** (1.0 / half_life)
+    weighted, weight, result = 0.0, 0.0, []
+    for value in values:
+        weighted = decay * weighted + (1.0 - decay) * value
+        weight = decay * weight + (1.0 - decay)
+        result.append(weighted / weight)
+    return result

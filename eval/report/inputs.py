@@ -1,0 +1,141 @@
+"""Everything that the report is made from, read and checked: scores, training curves, detections, manifests."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import InputError
+from contracts.files import existing_file
+from contracts.fingerprint import sha256_file
+from contracts.tokenizer import Tokenizer
+from eval.predictions import check_identities
+from eval.samples import read_json, read_json_lines, read_samples
+
+BYTE_PIECE = re.compile(r"(<0x[0-9A-F]{2}>)+")
+# Longer stretches of irrelevant text are shown by their two ends.
+SHOWN_STRETCH = 600
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The training of one method: lines of metrics.jsonl, and of validation.jsonl where there was validation."""
+
+    method: str
+    steps: list[dict]
+    validation: list[dict]
+
+    def values(self, key: str) -> tuple[list[int], list[float]]:
+        """(steps, values) of one telemetry key, where it was logged."""
+        logged = [line for line in self.steps if line.get(key) is not None]
+        return [line["step"] for line in logged], [line[key] for line in logged]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What the page shows; `models` in the order in which they were named."""
+
+    run: str
+    scores: list[dict]
+    curves: list[Curve]
+    pictures: list[dict]
+    manifests: list[dict]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the scored models, in order of their first appearance."""
+        return list(dict.fromkeys(score["model"] for score in self.scores))
+
+    def cells(self, task: str) -> dict[int, dict[str, dict]]:
+        """{length: {model: score}} of one task, lengths ascending."""
+        found: dict[int, dict[str, dict]] = {}
+        for score in sorted(self.scores, key=lambda score: score["length"]):
+            if score["task"] == task:
+                found.setdefault(score["length"], {})[score["model"]] = score
+        return found
+
+
+def named_paths(given: list[str], option: str) -> dict[str, str]:
+    """{name: path} of arguments that read NAME=PATH; InputError for any other form."""
+    for text in given:
+        if not all(text.partition("=")):
+            raise InputError(f"{option} {text}: expected NAME=PATH, for example cdt=metrics.jsonl")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in given}
+
+
+def read_score(path: str) -> dict:
+    """One score.json; InputError where it is something else."""
+    score = read_json(existing_file(path, "run `python -m eval score` for it"))
+    if not {"task", "length", "model", "metrics", "rows", "hashes"} <= score.keys():
+        raise InputError(f"{path}: not a score file; run `python -m eval score` for it")
+    return score
+
+
+def read_curves(metrics: dict[str, str], validation: dict[str, str]) -> list[Curve]:
+    """The training curves, methods in the order given."""
+    cure = "train the method, or leave it out"
+    return [
+        Curve(
+            method,
+            read_json_lines(existing_file(path, cure)),
+            read_json_lines(existing_file(validation[method], cure)) if method in validation else [],
+        )
+        for method, path in metrics.items()
+    ]
+
+
+def read_picture(model: str, samples_path: str, predictions_path: str, tokenizer: Tokenizer) -> dict:
+    """The first row of a hops cell, token by token, as `model` sees it.
+
+    {"model", "id", "threshold", "tokens": [{"text", "kind", "fact", "norm", "noise"}]}; `fact` numbers the span.
+    """
+    samples = read_samples(samples_path)
+    if samples.task != "hops":
+        raise InputError(f"{samples_path}: the picture needs samples of task hops, not {samples.task}")
+    predictions = read_json_lines(existing_file(predictions_path, "run `python -m megatron_cdt detect` for it"))
+    check_identities(predictions_path, predictions, samples)
+    sample, prediction = samples.rows[0], predictions[0]
+    tokens = []
+    for number, span in enumerate(sample["spans"]):
+        tokens += span_units(tokenizer, sample, prediction, number, span)
+    return {"model": model, "id": sample["id"], "threshold": prediction["threshold"], "tokens": tokens}
+
+
+def span_units(tokenizer: Tokenizer, sample: dict, prediction: dict, number: int, span: dict) -> list[dict]:
+    """The tokens of one span; bytes that together make characters are one unit with their largest norm."""
+    units, run = [], []
+    for position in range(span["start"], span["end"]):
+        run.append(position)
+        is_byte = BYTE_PIECE.fullmatch(tokenizer.piece(sample["input_ids"][position]))
+        following = sample["input_ids"][position + 1] if position + 1 < span["end"] else None
+        if is_byte and following is not None and BYTE_PIECE.fullmatch(tokenizer.piece(following)):
+            continue
+        ids = [sample["input_ids"][index] for index in run]
+        units.append(
+            {
+                "text": tokenizer.decode(ids) if is_byte else tokenizer.piece(ids[0]),
+                "kind": span["kind"],
+                "fact": number,
+                "norm": max(prediction["grad_norm"][index] for index in run),
+                "noise": min(prediction["noise"][index] for index in run),
+            }
+        )
+        run = []
+    return shortened(units) if span["kind"] == "irrelevant" else units
+
+
+def shortened(units: list[dict]) -> list[dict]:
+    """The two ends of a long stretch, with a unit between them that says how much is left out."""
+    if len(units) <= SHOWN_STRETCH:
+        return units
+    end = SHOWN_STRETCH // 4
+    return [*units[:end], {**units[end], "left_out": len(units) - 2 * end}, *units[-end:]]
+
+
+def read_manifests(paths: list[str]) -> list[dict]:
+    """Every manifest with the digest of its own bytes; named by its stage, or by its folder."""
+    manifests = []
+    for path in map(Path, paths):
+        manifest = read_json(existing_file(path, "run the step that makes it"))
+        name = path.parent.name if path.name == "manifest.json" else path.name
+        manifests.append({"name": manifest.get("stage", name), "sha256": sha256_file(path), "manifest": manifest})
+    return manifests

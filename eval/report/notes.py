@@ -1,0 +1,121 @@
+"""What a reader must know before believing a number: every note follows from the numbers themselves."""
+
+from eval.report.inputs import ReportData
+
+# Below this share of answers the task measures nothing about a model but its size.
+UNSOLVED_BELOW = 5.0
+FEW_KEY_TOKENS = 100
+FEW_SAMPLES = 50
+# An embedding moved by less than this share is the same embedding for all a loss can tell.
+TINY_SHIFT = 1e-5
+
+
+def notes(data: ReportData) -> list[str]:
+    """Plain sentences, most important first."""
+    return [
+        *entropy_notes(data),
+        *unsolved_notes(data),
+        *key_token_notes(data),
+        *denoising_notes(data),
+        *window_notes(data),
+        *sample_notes(data),
+    ]
+
+
+def size_text(data: ReportData) -> str:
+    """How large the models are and how much they read, where the inputs say so."""
+    sizes = {score["answered_by"].get("parameters") for score in data.scores} - {None}
+    read = {curve.steps[-1].get("consumed_tokens") for curve in data.curves if curve.steps} - {None}
+    parts = [f"{max(sizes) / 1e6:,.1f} million parameters"] if sizes else []
+    parts += [f"{max(read) / 1e6:,.2f} million training tokens"] if read else []
+    return " and ".join(parts)
+
+
+def entropy_notes(data: ReportData) -> list[str]:
+    """Which models are not below the unigram entropy."""
+    found = []
+    for length, cell in data.cells("perplexity").items():
+        for model, score in cell.items():
+            bound = unigram_bound(score["metrics"]["unigram"])
+            if score["metrics"]["nats_per_token"] >= bound:
+                found.append(
+                    f"{model} at {length} tokens is not below the unigram entropy ({bound:.3f} nats): it has learnt "
+                    "less than how often each token occurs."
+                )
+    return found
+
+
+def unigram_bound(unigram: dict) -> float:
+    """The lowest of the unigram entropies: the bar that a model must be under (nats per token)."""
+    return min(unigram[key] for key in ("held_back_entropy", "train_entropy", "cross_entropy") if key in unigram)
+
+
+def unsolved_notes(data: ReportData) -> list[str]:
+    """Tasks that no model solves."""
+    found = []
+    for task, name in (("niah_single_1", "the needle task"), ("vt", "variable tracking")):
+        scores = [score["metrics"]["string_match_all"] for score in data.scores if score["task"] == task]
+        if scores and max(scores) < UNSOLVED_BELOW:
+            size = size_text(data)
+            why = f" With {size} that is expected." if size else ""
+            found.append(
+                f"No model here solves {name} (at most {max(scores):.0f} %).{why} These cells show that the pipeline "
+                "runs; they say nothing about the methods."
+            )
+    return found
+
+
+def key_token_notes(data: ReportData) -> list[str]:
+    """LongPPL cells that rest on few key tokens, or on none."""
+    found = []
+    for length, cell in data.cells("longppl").items():
+        counts = {score["metrics"]["key_tokens"] for score in cell.values()}
+        if max(counts) == 0:
+            found.append(
+                f"LongPPL at {length} tokens has no value: the evaluator found no token that needs the long context. "
+                "A small evaluator hardly uses distant text."
+            )
+        elif max(counts) < FEW_KEY_TOKENS:
+            found.append(f"LongPPL at {length} tokens rests on {max(counts)} key tokens: too few to compare models.")
+    return found
+
+
+def denoising_notes(data: ReportData) -> list[str]:
+    """Denoising that changed nothing, or next to nothing."""
+    found = []
+    for curve in data.curves:
+        _, changed = curve.values("changed_share")
+        _, shifts = curve.values("relative_shift")
+        if changed and max(changed) == 0:
+            found.append(f"{curve.method}: no embedding element changed in any step. This was plain training.")
+        elif shifts and max(shifts) < TINY_SHIFT:
+            found.append(
+                f"{curve.method}: denoising moved the embeddings by at most {max(shifts):.1e} of their length. "
+                "So small a step makes the method nearly equal to plain cross-entropy."
+            )
+    return found
+
+
+def window_notes(data: ReportData) -> list[str]:
+    """Cells that are longer than what their model claims to read."""
+    beyond = sorted(
+        {
+            (score["model"], score["length"], score["answered_by"]["context_window"])
+            for score in data.scores
+            if (score["answered_by"].get("context_window") or score["length"]) < score["length"]
+        }
+    )
+    return [
+        f"{model} was asked to read {length} tokens, beyond its window of {window}." for model, length, window in beyond
+    ]
+
+
+def sample_notes(data: ReportData) -> list[str]:
+    """How few samples the smallest cell has."""
+    counts = [score["samples"] for score in data.scores]
+    if not counts or min(counts) >= FEW_SAMPLES:
+        return []
+    return [
+        f"Cells have as few as {min(counts)} samples. Differences are given with their standard error; those within "
+        "two of it are chance for all these numbers can tell."
+    ]

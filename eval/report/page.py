@@ -1,0 +1,241 @@
+"""The page: sections in the order in which a reader needs them, from the answer to the evidence."""
+
+import json
+from html import escape
+
+from eval.report.charts import Level, Series, bar_chart, legend, line_chart, smoothed
+from eval.report.inputs import Curve, ReportData
+from eval.report.notes import notes, size_text, unigram_bound
+from eval.report.style import STYLE
+from eval.report.tables import detection_table, headline_table, provenance_table, score_hash_table
+from eval.report.token_picture import picture, picture_legend
+
+TELEMETRY = (
+    ("noise_share", "Share of tokens called noise", "share of tokens"),
+    ("threshold", "Threshold between noise and critical", "gradient norm"),
+    ("relative_shift", "How far denoising moves the embeddings", "shift / length of embedding"),
+    ("changed_share", "Embedding elements that really change", "share of elements"),
+)
+
+
+def page(data: ReportData) -> str:
+    """The whole HTML document."""
+    parts = [
+        section("results", "Results", results(data)),
+        section("unigram", "Held-back loss against unigram entropy", unigram_section(data)),
+        section("training", "Training", training_section(data)),
+        section("denoising", "Denoising, step by step", denoising_section(data)),
+        section("picture", "One text, seen by the model", picture_section(data)),
+        section("detection", "Which tokens are critical", detection_section(data)),
+        section("provenance", "Settings and provenance", provenance_section(data)),
+    ]
+    links = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, body in parts if body)
+    body = "".join(
+        f'<section id="{name}"><h2>{escape(title)}</h2>{content}</section>' for name, title, content in parts if content
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(data.run)}: evaluation report</title><style>{STYLE}</style></head>"
+        f"<body><main>{head(data, links)}{body}</main></body></html>\n"
+    )
+
+
+def section(name: str, title: str, content: str) -> tuple[str, str, str]:
+    """A section; one without content is left out."""
+    return name, title, content
+
+
+def head(data: ReportData, links: str) -> str:
+    """Title, what was done, and the first finding."""
+    size = size_text(data)
+    about = f" ({size} each)" if size else ""
+    return (
+        f'<header><p class="kicker">Context Denoising Training, evaluation report</p><h1>{escape(data.run)}</h1>'
+        f'<p class="lead">{lead(data, about)}</p><nav>{links}</nav></header>'
+    )
+
+
+def lead(data: ReportData, about: str) -> str:
+    """One or two sentences that say what the page compares and what came out."""
+    names = " and ".join(escape(model) for model in data.models) or "no model"
+    sentence = f"This page compares {names}{about} on held-back books and on long-context tasks."
+    losses = [
+        (score["metrics"]["nats_per_token"], unigram_bound(score["metrics"]["unigram"]))
+        for cell in data.cells("perplexity").values()
+        for score in cell.values()
+    ]
+    if not losses:
+        return sentence
+    below = sum(loss < bound for loss, bound in losses)
+    bound = min(bound for _, bound in losses)
+    verdict = "every model loses less" if below == len(losses) else f"only {below} of {len(losses)} cells lose less"
+    return f"{sentence} On the books {verdict} than the unigram entropy of {bound:.3f} nats per token."
+
+
+def results(data: ReportData) -> str:
+    """The headline table, and what to know before believing it."""
+    if not data.scores:
+        return ""
+    remarks = "".join(f"<li>{escape(note)}</li>" for note in notes(data))
+    shown = f'<ul class="notes">{remarks}</ul>' if remarks else ""
+    text = (
+        "<p>Every model answered the same samples. The last column is the mean difference sample by sample with its "
+        "standard error; it is pale, and no winner is set in bold, where it is within two standard errors.</p>"
+        if len(data.models) > 1
+        else ""
+    )
+    return text + headline_table(data) + shown
+
+
+def unigram_section(data: ReportData) -> str:
+    """Bars: what each model loses per token against what frequencies alone would lose."""
+    cells = data.cells("perplexity")
+    if not cells:
+        return ""
+    bars = []
+    for length, cell in cells.items():
+        for model, score in cell.items():
+            name = f"{model}, {length:,} tokens"
+            bars.append((name, score["metrics"]["nats_per_token"], colour_of(data, model)))
+    unigram = next(iter(next(iter(cells.values())).values()))["metrics"]["unigram"]
+    names = {
+        "held_back_entropy": "unigram entropy, held-back books",
+        "train_entropy": "unigram entropy, train books",
+        "cross_entropy": "train frequencies on these rows",
+    }
+    bars += [(name, unigram[key], None) for key, name in names.items() if key in unigram]
+    chart = bar_chart(bars, x_label="loss (nats per token)", title="Held-back loss and unigram entropy")
+    return (
+        "<p>The unigram entropy is what one loses on every token when one knows how often each token occurs and "
+        "nothing about its neighbours. A model that has learnt anything from context is below it.</p>"
+        f"<figure>{chart}</figure>"
+    )
+
+
+def colour_of(data: ReportData, name: str) -> int:
+    """The colour of a model or method, the same in every chart."""
+    names = list(dict.fromkeys([*(curve.method for curve in data.curves), *data.models]))
+    return names.index(name) % 5
+
+
+def training_section(data: ReportData) -> str:
+    """Loss curves of all methods, and their difference step by step."""
+    if not data.curves:
+        return ""
+    series = []
+    for curve in data.curves:
+        colour = colour_of(data, curve.method)
+        steps, losses = curve.values("loss")
+        series.append(Series(f"{curve.method}, every step", steps, losses, colour, "faint"))
+        series.append(Series(curve.method, steps, smoothed(losses, half_life=5), colour))
+        held = [(line["step"], line["validation_loss"]) for line in curve.validation]
+        series.append(Series(f"{curve.method} validation", [s for s, _ in held], [v for _, v in held], colour, "marks"))
+    entries = [(f"s{colour_of(data, curve.method)}", f"{curve.method} (half-life of 5 steps)") for curve in data.curves]
+    entries.append(("faint", "every step"))
+    if any(curve.validation for curve in data.curves):
+        entries.append(("marks", "validation books"))
+    chart = line_chart(
+        series,
+        x_label="training step",
+        y_label="loss (nats per token)",
+        title="Training loss of every method",
+        levels=unigram_levels(data),
+    )
+    return (
+        "<p>All methods start from the same weights and read the same rows in the same order.</p>"
+        f"<figure>{legend(entries)}{chart}</figure>{difference_chart(data)}"
+    )
+
+
+def unigram_levels(data: ReportData) -> list[Level]:
+    """The unigram entropy of the train books, where it is known."""
+    for cell in data.cells("perplexity").values():
+        for score in cell.values():
+            if "train_entropy" in score["metrics"]["unigram"]:
+                return [Level("unigram entropy of the train books", score["metrics"]["unigram"]["train_entropy"])]
+    return []
+
+
+def difference_chart(data: ReportData) -> str:
+    """Loss of the second method minus the first, step by step: curves that overlap hide it."""
+    if len(data.curves) < 2:
+        return ""
+    first, second = data.curves[:2]
+    losses = dict(zip(*first.values("loss"), strict=True))
+    points = [(step, loss - losses[step]) for step, loss in zip(*second.values("loss"), strict=True) if step in losses]
+    chart = line_chart(
+        [
+            Series(
+                "difference",
+                [step for step, _ in points],
+                [value for _, value in points],
+                colour_of(data, second.method),
+            )
+        ],
+        x_label="training step",
+        y_label="difference (nats per token)",
+        title=f"Loss of {second.method} minus loss of {first.method}",
+        levels=[Level("equal", 0.0)],
+        height=220,
+    )
+    return f"<h3>{escape(second.method)} minus {escape(first.method)}</h3><figure>{chart}</figure>"
+
+
+def denoising_section(data: ReportData) -> str:
+    """What the denoising step did, for every method that denoises."""
+    charts = "".join(telemetry_charts(data, curve) for curve in data.curves if curve.values("noise_share")[0])
+    if not charts:
+        return ""
+    return (
+        "<p>In every step the gradient of the loss with respect to each token's embedding is measured first. Tokens "
+        "whose gradient norm is below the row's mean are called noise; their embeddings are moved a little against "
+        "the gradient, and the model is then trained on the moved embeddings.</p>" + charts
+    )
+
+
+def telemetry_charts(data: ReportData, curve: Curve) -> str:
+    """Four small charts of one method."""
+    colour = colour_of(data, curve.method)
+    figures = []
+    for key, title, unit in TELEMETRY:
+        steps, values = curve.values(key)
+        series = [Series(curve.method, steps, values, colour)]
+        chart = line_chart(series, x_label="training step", y_label=unit, title=title, width=460, height=250)
+        figures.append(f"<figure><h3>{escape(title)}</h3>{chart}</figure>")
+    heading = f"<h3>{escape(curve.method)}</h3>" if len(data.curves) > 2 else ""
+    return f'{heading}<div class="pair">{"".join(figures)}</div>'
+
+
+def picture_section(data: ReportData) -> str:
+    """One text per model with its tokens coloured."""
+    if not data.pictures:
+        return ""
+    return (
+        "<p>One sample of the critical-token task. The loss is taken on the answer alone, at the very end. The darker "
+        "a token, the more the loss would change if its embedding changed. A model that reads the text for its facts "
+        "would darken the underlined facts; one that does not darkens mostly what stands next to the answer.</p>"
+        + picture_legend()
+        + "".join(picture(entry) for entry in data.pictures)
+    )
+
+
+def detection_section(data: ReportData) -> str:
+    """The numbers behind the picture, over all samples."""
+    return detection_table(data) if data.cells("hops") else ""
+
+
+def provenance_section(data: ReportData) -> str:
+    """Digests of everything, and the settings of every stage."""
+    parts = []
+    if data.scores:
+        parts.append("<h3>What was scored</h3>" + score_hash_table(data))
+    if data.manifests:
+        parts.append("<h3>What made it</h3>" + provenance_table(data))
+        parts += [
+            f"<details><summary>Settings of {escape(entry['name'])}</summary>"
+            f"<pre>{escape(json.dumps(entry['manifest'].get('settings', {}), indent=2))}</pre></details>"
+            for entry in data.manifests
+        ]
+    intro = "<p>Digests are the first 16 characters of a SHA-256; report.json, beside this page, has them whole.</p>"
+    return intro + "".join(parts) if parts else ""

@@ -1,0 +1,86 @@
+"""Write one self-contained HTML page, and its numbers as JSON.
+
+in : --scores      score.json of every cell (models are compared in the order of their first appearance)
+     --metrics     METHOD=metrics.jsonl of every training
+     --validation  METHOD=validation.jsonl where there was validation
+     --detect      MODEL SAMPLES PREDICTIONS: one hops cell per model; its first row becomes the picture
+     --tokenizer   the tokenizer folder, for the picture's text
+     --manifests   manifest files of the stages, for the provenance table
+out: report.html, and report.json beside it with every number at full precision
+invariant: the same inputs give the same bytes; the page fetches nothing.
+run: python -m eval report --run-name demo --scores results/demo/eval/*/*/*/score.json \
+     --metrics ce=CE/metrics.jsonl cdt=CDT/metrics.jsonl --output results/demo/report.html
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from contracts.errors import InputError
+from contracts.files import atomic_text
+from contracts.tokenizer import load_tokenizer
+from eval.report.comparison import comparisons
+from eval.report.inputs import ReportData, named_paths, read_curves, read_manifests, read_picture, read_score
+from eval.report.notes import notes
+from eval.report.page import page
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--run-name", required=True, help="title of the page")
+    parser.add_argument("--scores", nargs="*", default=[], metavar="FILE", help="score.json of every cell")
+    parser.add_argument("--metrics", nargs="*", default=[], metavar="METHOD=FILE", help="metrics.jsonl of a training")
+    parser.add_argument("--validation", nargs="*", default=[], metavar="METHOD=FILE", help="its validation.jsonl")
+    parser.add_argument(
+        "--detect",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("MODEL", "SAMPLES", "PREDICTIONS"),
+        help="a hops cell to show as a picture; may be given again for other models",
+    )
+    parser.add_argument("--tokenizer", help="tokenizer of the samples (needed with --detect)")
+    parser.add_argument("--manifests", nargs="*", default=[], metavar="FILE", help="manifests of the stages")
+    parser.add_argument("--output", required=True, help="page to write, e.g. report.html")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read everything, write the page and its numbers."""
+    data = gather(arguments)
+    output = Path(arguments.output)
+    if output.suffix != ".html":
+        raise InputError(f"--output {output}: must end in .html; its numbers go to the same name in .json")
+    atomic_text(output, page(data))
+    numbers = json.dumps(report_numbers(data), indent=1, sort_keys=True, allow_nan=False)
+    atomic_text(output.with_suffix(".json"), numbers + "\n")
+
+
+def gather(arguments: argparse.Namespace) -> ReportData:
+    """The report's data; InputError names the first input that is absent or foreign."""
+    if arguments.detect and not arguments.tokenizer:
+        raise InputError("--detect needs the text of the tokens; add --tokenizer FOLDER")
+    tokenizer = load_tokenizer(arguments.tokenizer) if arguments.detect else None
+    return ReportData(
+        run=arguments.run_name,
+        scores=[read_score(path) for path in arguments.scores],
+        curves=read_curves(
+            named_paths(arguments.metrics, "--metrics"), named_paths(arguments.validation, "--validation")
+        ),
+        pictures=[read_picture(model, samples, found, tokenizer) for model, samples, found in arguments.detect],
+        manifests=read_manifests(arguments.manifests),
+    )
+
+
+def report_numbers(data: ReportData) -> dict:
+    """Every number of the page, at full precision."""
+    return {
+        "run": data.run,
+        "models": data.models,
+        "scores": data.scores,
+        "comparisons": comparisons(data),
+        "curves": [asdict(curve) for curve in data.curves],
+        "pictures": data.pictures,
+        "manifests": data.manifests,
+        "notes": notes(data),
+    }

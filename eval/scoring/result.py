@@ -1,0 +1,40 @@
+"""What a scorer gives back, and the two statistics that they share."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.errors import InputError
+
+
+@dataclass(frozen=True)
+class Scored:
+    """`metrics` of the cell, and one object per sample, in order."""
+
+    metrics: dict
+    rows: list[dict]
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Mean, summed exactly so that the order of the samples does not matter; None of nothing."""
+    return math.fsum(values) / len(values) if values else None
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Standard error of the mean over samples; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    center = mean(values)
+    return math.sqrt(math.fsum((value - center) ** 2 for value in values) / (len(values) - 1) / len(values))
+
+
+def finite_numbers(prediction: dict, key: str, count: int) -> list[float]:
+    """The list `key` of a prediction; InputError unless it has `count` finite numbers."""
+    values = prediction.get(key)
+    if not isinstance(values, list) or len(values) != count:
+        raise InputError(
+            f"prediction {prediction['id']}: '{key}' must have {count} numbers; make the predictions again"
+        )
+    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values):
+        raise InputError(f"prediction {prediction['id']}: '{key}' holds a value that is no number; check the model")
+    return values

@@ -1,0 +1,1 @@
+"""The training run: settings, row order, optimizer, loop, checkpoints, and the command that drives them."""

@@ -1,0 +1,74 @@
+"""Start the processes of a run on this machine, where no launcher (torchrun, srun) has started them.
+
+`python -m megatron_cdt train ...` with layout.processes: 2 then just works, and its exit code is the run's: 0,
+2 for bad input, 75 for "run me again". Signals to this process are passed on to all.
+Invariant: when one process ends badly, or this one is killed, none is left behind.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+PR_SET_PDEATHSIG = 1
+POLL_SECONDS = 0.05
+# When one process fails, the others usually notice within a second; then they are killed.
+PATIENCE_SECONDS = 10.0
+
+
+def is_launched() -> bool:
+    """Whether a launcher has told this process its rank."""
+    return "RANK" in os.environ
+
+
+def launch_processes(count: int) -> int:
+    """Run this very command as `count` processes; the exit code is that of the first that ended badly, or 0."""
+    command = [sys.executable, "-m", "megatron_cdt", *sys.argv[1:]]
+    processes = [subprocess.Popen(command, env=environment) for environment in environments(count)]
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, lambda given, _frame: send(given, processes))
+    while not (bad := [process for process in processes if process.poll()]):
+        if all(process.returncode == 0 for process in processes):
+            return 0
+        time.sleep(POLL_SECONDS)
+    end(processes)
+    # A process that a signal ended has a negative code; shells write it as 128 + signal.
+    return bad[0].returncode if bad[0].returncode > 0 else 128 - bad[0].returncode
+
+
+def environments(count: int) -> Iterator[dict[str, str]]:
+    """The variables that torch.distributed reads (env://), for each process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    for rank in range(count):
+        yield os.environ | threads | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+
+
+def send(number: int, processes: list[subprocess.Popen]) -> None:
+    """Pass a signal on to the processes that still run."""
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(number)
+
+
+def end(processes: list[subprocess.Popen]) -> None:
+    """Wait for the others to notice that one has ended, then kill those that hang."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and any(process.poll() is None for process in processes):
+        time.sleep(POLL_SECONDS)
+    send(signal.SIGKILL, processes)
+    for process in processes:
+        process.wait()
+
+
+def die_with_launcher() -> None:
+    """Ask Linux to kill this process when its launcher dies, so that no orphan goes on writing a run folder."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

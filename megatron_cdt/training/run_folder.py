@@ -1,0 +1,125 @@
+"""The folder of one training run: who may write it, which run it belongs to, and its line-by-line records.
+
+<run folder>/settings.json fingerprint.json metrics.jsonl validation.jsonl timing.jsonl checkpoints/ writer.lock
+Invariants: one training writes a folder at a time; a folder goes on only under the fingerprint that it was begun
+with; after a resume the records hold the steps up to the checkpoint and nothing else.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from contracts.errors import InputError
+from contracts.files import atomic_text
+from contracts.fingerprint import first_difference, sha256_value
+
+RECORDS = ("metrics.jsonl", "validation.jsonl", "timing.jsonl")
+# A killed training's last child may still be closing its files.
+LOCK_PATIENCE_SECONDS = 10.0
+
+
+class WriterLock:
+    """A lock on the run folder, held until this process ends, however it ends (the kernel lets go of it)."""
+
+    def __init__(self, run_folder: Path) -> None:
+        run_folder.mkdir(parents=True, exist_ok=True)
+        self.handle = open(run_folder / "writer.lock", "a")  # noqa: SIM115 (held for the life of the process)
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        while not self.try_lock():
+            if time.monotonic() > deadline:
+                raise InputError(f"{run_folder}: another training writes here; wait for it, or end it first")
+            time.sleep(0.2)
+
+    def try_lock(self) -> bool:
+        """Whether the lock is ours now; a file system without locks cannot refuse anybody."""
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def release(self) -> None:
+        """Let go early, for a process that outlives its run."""
+        self.handle.close()
+
+
+def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, if_changed: str) -> WriterLock:
+    """Begin a run in `run_folder`, or go on with the one that it holds; only rank 0 calls this.
+
+    A folder of another run is refused in one line, or with if_changed "set-aside" renamed out of the way.
+    """
+    known = read_fingerprint(run_folder)
+    difference = first_difference(known, fingerprint) if known is not None else None
+    if difference and if_changed != "set-aside":
+        raise InputError(
+            f"{run_folder}: begun as another run ({difference}); choose another --run-folder, or keep the old one "
+            f"beside it with --if-changed set-aside"
+        )
+    lock = WriterLock(run_folder)
+    if difference:
+        lock.release()
+        os.replace(run_folder, run_folder.with_name(f"{run_folder.name}.set-aside-{sha256_value(known)[:8]}"))
+        lock = WriterLock(run_folder)
+    if known is None or difference:
+        atomic_text(run_folder / "settings.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")
+        atomic_text(run_folder / "fingerprint.json", json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
+    return lock
+
+
+def read_fingerprint(run_folder: Path) -> dict | None:
+    """The fingerprint that a run folder was begun with; None for a folder that holds no run."""
+    path = run_folder / "fingerprint.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError:
+        raise InputError(f"{path}: not valid JSON; choose another --run-folder") from None
+
+
+def cut_records_back(run_folder: Path, step: int) -> None:
+    """Drop every record after `step`: lines of lost work, and a last line that was never finished."""
+    for name in RECORDS:
+        path = run_folder / name
+        if path.is_file():
+            kept = [line for line in path.read_text(encoding="utf-8").splitlines() if is_until(line, step)]
+            atomic_text(path, "".join(f"{line}\n" for line in kept))
+    path = run_folder / "metrics.jsonl"
+    steps = [json.loads(line)["step"] for line in path.read_text().splitlines()] if path.is_file() else []
+    if steps != list(range(1, step + 1)):
+        raise InputError(f"{path}: steps are missing before {step}; remove {run_folder} to train again")
+
+
+def is_until(line: str, step: int) -> bool:
+    """Whether a record is whole and belongs to a step up to `step`."""
+    try:
+        return json.loads(line)["step"] <= step
+    except json.JSONDecodeError:
+        return False
+
+
+class Record:
+    """One .jsonl file of the run folder: lines are appended, and on disk after `sync`."""
+
+    def __init__(self, path: Path) -> None:
+        self.handle = open(path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed in `close`)
+        self.lines = 0  # appended by this process
+
+    def append(self, values: Mapping[str, float | int]) -> None:
+        """One line; floats at full precision (repr), so that equal text means equal bits."""
+        self.handle.write(json.dumps(values, allow_nan=False) + "\n")
+        self.handle.flush()
+        self.lines += 1
+
+    def sync(self) -> None:
+        """Force the lines to disk: a checkpoint must never be ahead of them."""
+        os.fsync(self.handle.fileno())
+
+    def close(self) -> None:
+        self.sync()
+        self.handle.close()

@@ -1,0 +1,94 @@
+"""One optimizer step: rows -> objective -> backward -> one division by the labelled tokens -> clip -> Adam.
+
+Invariant: the loss and the update depend on the step's rows as a set, not on which rank held which token.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contracts.errors import InputError
+from contracts.packs import PackReader
+from megatron_cdt.objectives.registry import build_objective
+from megatron_cdt.objectives.row import local_row
+from megatron_cdt.training.checkpoint import TrainingState, gather
+from megatron_cdt.training.data_order import rows_of_step, turn_of_rank
+from megatron_cdt.training.optimizer import finish_gradients, update_weights
+from megatron_cdt.training.schedule import learning_rate_at
+from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.telemetry import TELEMETRY, StepTotals
+
+NOT_FINITE_CURE = "lower learning_rate, lengthen warmup_steps, or look at these rows"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step's numbers, the same on every rank."""
+
+    metrics: dict[str, float | int]  # the line of metrics.jsonl
+    tokens: int  # real tokens of the step, over all processes
+
+
+def train_step(
+    state: TrainingState, pack: PackReader, settings: TrainSettings, step: int, consumed_tokens: int
+) -> StepResult:
+    """Train on the rows of optimizer step `step` (all processes call this).
+
+    Raises InputError where the loss or the gradient is not finite, naming the step and its rows.
+    """
+    groups = state.groups
+    rows = rows_of_step(step, num_rows=len(pack), batch_rows=settings.global_batch_rows, seed=settings.seed)
+    rate = learning_rate_at(step, settings)
+    objective = build_objective(settings.method, settings.cdt, groups)
+    state.ddp.zero_grad_buffer()
+    state.optimizer.zero_grad()
+    totals = StepTotals(TELEMETRY[settings.method])
+    for index in turn_of_rank(rows, groups.dp.rank(), groups.dp.size()):
+        learn_row(state, pack, index, objective, totals, rates=(settings.learning_rate, rate))
+    summed = totals.over_all_ranks(groups)
+    check_loss(summed, totals.bad_rows, step, rows, pack)
+    finish_gradients(state.ddp, totals.own_labels, groups)
+    grad_norm = update_weights(state.optimizer, rate)
+    if not math.isfinite(grad_norm):
+        raise InputError(f"step {step}: the gradient is {grad_norm}; rows {rows} of {pack.folder}; {NOT_FINITE_CURE}")
+    metrics = {
+        "step": step,
+        "loss": summed["loss_sum"] / summed["labels"],
+        "grad_norm": grad_norm,
+        "lr": rate,
+        "consumed_rows": step * settings.global_batch_rows,
+        "consumed_tokens": consumed_tokens + int(summed["tokens"]),
+    }
+    return StepResult(
+        metrics=metrics | {name: summed[name] for name in TELEMETRY[settings.method]}, tokens=int(summed["tokens"])
+    )
+
+
+def learn_row(
+    state: TrainingState,
+    pack: PackReader,
+    index: int,
+    objective: Callable,
+    totals: StepTotals,
+    *,
+    rates: tuple[float, float],
+) -> None:
+    """Add one row's gradients to the buffers and its numbers to `totals`; a row without labels only counts tokens."""
+    row = local_row(pack.row(index), state.groups)
+    totals.tokens += row.num_tokens
+    if row.num_labels:
+        loss_sum, telemetry = objective(state.ddp.module, row, lr_nominal=rates[0], lr_scheduled=rates[1])
+        loss_sum.backward()
+        totals.add(index, row, loss_sum.item(), telemetry)
+
+
+def check_loss(summed: dict[str, float], bad_rows: list[int], step: int, rows: list[int], pack: PackReader) -> None:
+    """Stop on a loss that is no number, or on a step that has nothing to learn; the same on every rank."""
+    if not summed["labels"]:
+        raise InputError(f"step {step}: rows {rows} of {pack.folder} have no labelled token; pack again without them")
+    if not math.isfinite(summed["loss_sum"]):
+        named = sorted({row for part in gather(bad_rows) for row in part})
+        raise InputError(
+            f"step {step}: the loss is {summed['loss_sum'] / summed['labels']} in rows {named} of {pack.folder}; "
+            f"{NOT_FINITE_CURE}"
+        )

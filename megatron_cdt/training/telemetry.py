@@ -1,0 +1,107 @@
+"""What a step is told about: exact totals over all ranks, one line for people, one record for machines.
+
+Invariant: metrics hold no time, so that two runs of the same numbers have the same bytes; times, rates and
+memory go to timing.jsonl.
+"""
+
+import math
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from megatron.core.process_groups_config import ProcessGroupCollection
+from tqdm import tqdm
+
+from megatron_cdt.engine.device import device, has_gpu
+from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.objectives.row import NO_LABEL, LocalRow
+
+# What each method tells about a row, and what a row weighs in the mean over a step.
+TELEMETRY = {
+    "ce": {},
+    "cdt": {
+        "detection_loss": "labels",
+        "noise_share": "tokens",
+        "threshold": "rows",
+        "relative_shift": "rows",
+        "changed_share": "tokens",
+    },
+}
+
+
+@dataclass
+class StepTotals:
+    """Sums over the rows of one data parallel rank; `over_all_ranks` makes them those of the step."""
+
+    weights: Mapping[str, str]  # TELEMETRY of the method
+    loss_sum: float = 0.0  # nats, of this rank's own tokens
+    own_labels: int = 0  # labelled tokens that this rank holds
+    tokens: int = 0  # real tokens of whole rows
+    learned: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("rows", "tokens", "labels"), 0.0))
+    telemetry: dict[str, float] = field(default_factory=dict)  # weighted sums over the rows
+    bad_rows: list[int] = field(default_factory=list)  # rows whose loss is not finite here
+
+    def add(self, index: int, row: LocalRow, loss_sum: float, telemetry: Mapping[str, float]) -> None:
+        """Count one row that has labels."""
+        self.loss_sum += loss_sum
+        self.own_labels += own_labels(row)
+        of_row = {"rows": 1, "tokens": row.num_tokens, "labels": row.num_labels}
+        self.learned = {name: value + of_row[name] for name, value in self.learned.items()}
+        for name, weight in self.weights.items():
+            self.telemetry[name] = self.telemetry.get(name, 0.0) + of_row[weight] * telemetry[name]
+        if not math.isfinite(loss_sum):
+            self.bad_rows.append(index)
+
+    def over_all_ranks(self, groups: ProcessGroupCollection) -> dict[str, float]:
+        """loss_sum, labels, tokens and the mean telemetry of the step, the same on every rank (fp64)."""
+        whole_rows = {"all_tokens": self.tokens, **self.learned, **dict.fromkeys(self.weights, 0.0), **self.telemetry}
+        # Ranks that share a row know the same about it: only one of them may count it.
+        counted = whole_rows if groups.cp.rank() == 0 else dict.fromkeys(whole_rows, 0.0)
+        own = torch.tensor([self.loss_sum, *counted.values()], dtype=torch.float64, device=device())
+        loss_sum, *sums = sum_over(own, groups.dp_cp).tolist()
+        total = dict(zip(whole_rows, sums, strict=True))
+        means = {name: total[name] / max(total[weight], 1.0) for name, weight in self.weights.items()}
+        return {"loss_sum": loss_sum, "labels": total["labels"], "tokens": total["all_tokens"]} | means
+
+
+def own_labels(row: LocalRow) -> int:
+    """Labelled tokens that this rank holds."""
+    return int((row.labels_T != NO_LABEL).sum())
+
+
+# name: (title, format); a value that a run does not have is left out.
+COLUMNS = {
+    "loss": ("loss", "{:>9.5f}"),
+    "grad_norm": ("grad norm", "{:>9.4f}"),
+    "lr": ("lr", "{:>9.2e}"),
+    "tokens_per_second": ("tokens/s", "{:>9,.0f}"),
+    "memory_mib": ("MiB", "{:>9,.0f}"),
+    "noise_share": ("noise", "{:>9.4f}"),
+    "relative_shift": ("shift", "{:>9.2e}"),
+}
+
+
+def log_title(values: Mapping[str, float], last_step: int) -> str:
+    """The titles above the log lines."""
+    width = 2 * len(str(last_step)) + 1
+    return "  ".join(["step".rjust(width), *(title.rjust(9) for name, (title, _) in COLUMNS.items() if name in values)])
+
+
+def log_line(values: Mapping[str, float], last_step: int) -> str:
+    """One aligned line for people; full precision is in metrics.jsonl."""
+    step = f"{values['step']:>{len(str(last_step))}}/{last_step}"
+    return "  ".join([step, *(form.format(values[name]) for name, (_, form) in COLUMNS.items() if name in values)])
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has held: of its GPU, or resident without one."""
+    if has_gpu():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def say(text: str) -> None:
+    """One line on stderr that does not tear the progress bar of a terminal."""
+    tqdm.write(text, file=sys.stderr)

@@ -1,0 +1,214 @@
+"""Train a start checkpoint on packed rows and export the result as a Hugging Face folder.
+
+in : --settings (TrainSettings), --data and --validation packs, --start checkpoint, --tokenizer
+out: --run-folder (checkpoints, metrics) and --output (Hugging Face folder with done.json)
+The same command goes on where a killed or stopped one left off; exit code 75 says "run me again".
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from contracts.errors import InputError
+from contracts.files import existing_folder
+from contracts.fingerprint import sha256_file, sha256_files, sha256_value
+from contracts.manifest import MANIFEST_NAME
+from contracts.packs import PackReader
+from contracts.settings import load_settings
+from contracts.tokenizer import load_tokenizer
+from megatron_cdt.engine.checkpoint import (
+    CHECKPOINTS_NAME,
+    load_model_checkpoint,
+    newest_checkpoint,
+    read_architecture_of,
+    reproducible_files,
+)
+from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.parallel import start_processes, stop_processes
+from megatron_cdt.huggingface.weights import save_model
+from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
+from megatron_cdt.training.data_order import check_pack_fits
+from megatron_cdt.training.launch import die_with_launcher, is_launched, launch_processes
+from megatron_cdt.training.loop import Run, train
+from megatron_cdt.training.optimizer import build_optimizer, wrap_model
+from megatron_cdt.training.run_folder import claim_run_folder, cut_records_back
+from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.stop import RESUME_EXIT_CODE, StopRequest
+from megatron_cdt.training.telemetry import say
+
+DONE = "done.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--settings", required=True, metavar="S", help="the `train` settings: a YAML/JSON file, or JSON text")
+    add("--data", required=True, metavar="PACKS", help="folder of packed rows to train on")
+    add("--validation", metavar="PACKS", help="folder of packed rows held back for validation")
+    add("--start", required=True, metavar="CHECKPOINT", help="checkpoint to start from (import-hf makes one)")
+    add("--tokenizer", required=True, metavar="FOLDER", help="tokenizer of the packs; copied beside the weights")
+    add("--run-folder", required=True, metavar="R", help="checkpoints and metrics; the run goes on from it")
+    add("--output", required=True, metavar="HF_FOLDER", help="Hugging Face folder to write at the end")
+    add(
+        "--if-changed",
+        choices=("refuse", "set-aside"),
+        default="refuse",
+        help="what to do with a run folder that was begun as another run (default: refuse)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    settings = load_settings(TrainSettings, arguments.settings)
+    if not is_launched() and settings.layout.processes > 1:
+        sys.exit(launch_processes(settings.layout.processes))
+    try:
+        finished = run_as_one_process(arguments, settings)
+    except InputError:
+        # Every process meets the same bad input; one line is enough.
+        if dist.is_initialized() and dist.get_rank() > 0:
+            sys.exit(2)
+        raise
+    if not finished:
+        sys.exit(RESUME_EXIT_CODE)
+
+
+def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -> bool:
+    """Train and export as one process of the run; False where a signal asked to stop before the end."""
+    if is_launched():
+        die_with_launcher()
+    stop = StopRequest()
+    if not has_gpu():
+        torch.set_num_threads(settings.cpu_threads)
+    groups = start_processes(settings.layout.engine_layout)
+    check_world(settings)
+    inputs = Inputs(arguments, settings)
+    folder, output = Path(arguments.run_folder), Path(arguments.output)
+    lock = claim(folder, settings, inputs, arguments.if_changed)
+    state, progress = resume_or_start(folder, inputs, settings, groups)
+    finished = train(Run(settings, folder, inputs.pack, inputs.validation, state), progress, stop)
+    if finished:
+        export(output, folder, state, settings, inputs)
+    elif dist.get_rank() == 0:
+        say(f"stopped on a signal, saved in {folder}; run the same command to go on (exit code {RESUME_EXIT_CODE})")
+    dist.barrier()
+    if lock:
+        lock.release()
+    stop_processes()
+    return finished
+
+
+class Inputs:
+    """What a run reads, opened and checked against the model before anything starts."""
+
+    def __init__(self, arguments: argparse.Namespace, settings: TrainSettings) -> None:
+        self.start = newest_checkpoint(existing_folder(arguments.start, "make it with import-hf"))
+        self.architecture = read_architecture_of(self.start)
+        self.tokenizer = Path(arguments.tokenizer)
+        digest = load_tokenizer(self.tokenizer).digest
+        self.pack = PackReader(arguments.data)
+        self.validation = PackReader(arguments.validation) if arguments.validation else None
+        for pack in filter(None, (self.pack, self.validation)):
+            check_pack_fits(pack, self.architecture, settings.layout, digest)
+        self.fingerprint = {
+            "settings": settings.identity,
+            "device": "gpu" if has_gpu() else "cpu",
+            "start": start_digest(self.start) if dist.get_rank() == 0 else "",
+            "data": self.pack.metadata.fingerprint,
+            "validation": self.validation.metadata.fingerprint if self.validation else None,
+            "tokenizer": digest,
+        }
+
+
+def start_digest(checkpoint: Path) -> str:
+    """What the start weights are, by content; a manifest already states the hashes of their gigabytes."""
+    manifest = checkpoint / MANIFEST_NAME
+    if manifest.is_file():
+        return sha256_value(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
+    return sha256_files(reproducible_files(checkpoint), checkpoint)
+
+
+def check_world(settings: TrainSettings) -> None:
+    """The processes that were started are those that the settings count on."""
+    world = dist.get_world_size()
+    if world != settings.layout.processes:
+        raise InputError(
+            f"{world} processes were started, but layout.processes is {settings.layout.processes}; "
+            f"start that many (torchrun --nproc-per-node {settings.layout.processes}), or change the setting"
+        )
+
+
+def claim(folder: Path, settings: TrainSettings, inputs: Inputs, if_changed: str):
+    """Rank 0 takes the run folder; its refusal is every process's."""
+    lock, refusal = None, None
+    if dist.get_rank() == 0:
+        try:
+            lock = claim_run_folder(folder, settings.model_dump(mode="json"), inputs.fingerprint, if_changed)
+        except InputError as error:
+            refusal = str(error)
+    if refusal := gather(refusal)[0]:
+        raise InputError(refusal)
+    return lock
+
+
+def resume_or_start(folder: Path, inputs: Inputs, settings: TrainSettings, groups) -> tuple[TrainingState, Progress]:
+    """Model and optimizer as the newest whole checkpoint left them, or as the start checkpoint has them."""
+    model = build_model(
+        inputs.architecture,
+        groups,
+        dtype=getattr(torch, settings.dtype),
+        fp32_residual=settings.fp32_residual,
+        sequence_parallel=settings.layout.sequence_parallel,
+        recompute=settings.recompute,
+    )
+    load_model_checkpoint(model, inputs.start, groups)
+    ddp = wrap_model(model, groups)
+    state = TrainingState(ddp, build_optimizer(ddp, settings, groups), inputs.architecture, groups)
+    progress = load_newest_checkpoint(folder / CHECKPOINTS_NAME, state) or Progress()
+    if dist.get_rank() == 0:
+        cut_records_back(folder, progress.step)
+        if progress.step:
+            say(f"{folder}: going on after step {progress.step} of {settings.steps}")
+    dist.barrier()
+    return state, progress
+
+
+def export(output: Path, folder: Path, state: TrainingState, settings: TrainSettings, inputs: Inputs) -> None:
+    """Write the trained model, unless the output already is this run's."""
+    done = done_record(folder, inputs) if dist.get_rank() == 0 else None
+    if gather(done is not None and is_exported(output, done))[0]:
+        return
+    text = json.dumps(done, indent=1, sort_keys=True) + "\n"
+    save_model(
+        state.ddp.module,
+        state.architecture,
+        output,
+        state.groups,
+        tokenizer_folder=inputs.tokenizer,
+        dtype=getattr(torch, settings.dtype),
+        finish=lambda unfinished: (unfinished / DONE).write_text(text, encoding="utf-8"),
+    )
+    if dist.get_rank() == 0:
+        say(f"{output}: written")
+
+
+def done_record(folder: Path, inputs: Inputs) -> dict:
+    """What done.json says: how the run ended, and which run it was."""
+    last = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    return {
+        "step": last["step"],
+        "consumed_rows": last["consumed_rows"],
+        "consumed_tokens": last["consumed_tokens"],
+        "loss": last["loss"],
+        "metrics_sha256": sha256_file(folder / "metrics.jsonl"),
+        "run_fingerprint": sha256_value(inputs.fingerprint),
+    }
+
+
+def is_exported(output: Path, done: dict) -> bool:
+    """Whether the output folder is the finished export of this very run."""
+    path = output / DONE
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == done

@@ -1,0 +1,70 @@
+"""Rotary frequencies against transformers' own, for drawn shapes, bases and stretches."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import LlamaConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from megatron_cdt.architecture import Architecture, RopeScaling
+from megatron_cdt.engine.rope import rotary_inverse_frequencies
+
+
+def architecture(head_dim: int, theta: float, scaling: RopeScaling | None) -> Architecture:
+    return Architecture(
+        vocab_size=8,
+        hidden_size=8,
+        num_layers=1,
+        num_attention_heads=1,
+        num_key_value_heads=1,
+        head_dim=head_dim,
+        ffn_hidden_size=8,
+        max_position_embeddings=131072,
+        rope_theta=theta,
+        rope_scaling=scaling,
+    )
+
+
+def frequencies_of_transformers(head_dim: int, rope: dict) -> torch.Tensor:
+    config = LlamaConfig(head_dim=head_dim, max_position_embeddings=131072, rope_parameters=rope)
+    if rope["rope_type"] == "default":
+        return LlamaRotaryEmbedding(config).inv_freq
+    return ROPE_INIT_FUNCTIONS[rope["rope_type"]](config, device="cpu")[0]
+
+
+head_dims = st.integers(1, 128).map(lambda half: 2 * half)
+thetas = st.floats(100.0, 1e7)
+scalings = st.one_of(
+    st.none(),
+    st.builds(RopeScaling, rope_type=st.just("linear"), factor=st.floats(1.0, 64.0)),
+    st.builds(
+        RopeScaling,
+        rope_type=st.just("llama3"),
+        factor=st.floats(1.0, 64.0),
+        low_freq_factor=st.floats(0.5, 2.0),
+        high_freq_factor=st.floats(2.5, 8.0),
+        original_max_position_embeddings=st.integers(64, 16384),
+    ),
+)
+
+
+@given(head_dims, thetas, scalings)
+def test_frequencies_are_those_of_transformers(head_dim, theta, scaling):
+    rope = scaling.model_dump() if scaling else {"rope_type": "default"}
+    expected = frequencies_of_transformers(head_dim, rope | {"rope_theta": theta})
+    ours = rotary_inverse_frequencies(architecture(head_dim, theta, scaling))
+    torch.testing.assert_close(ours, expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("factor", [2.0, 8.0])
+def test_llama3_keeps_short_waves_and_divides_long_ones(factor):
+    scaling = RopeScaling(rope_type="llama3", factor=factor, original_max_position_embeddings=8192)
+    plain = rotary_inverse_frequencies(architecture(128, 5e5, None))
+    stretched = rotary_inverse_frequencies(architecture(128, 5e5, scaling))
+    wavelength = 2 * math.pi / plain
+    assert torch.equal(stretched[wavelength < 8192 / 4], plain[wavelength < 8192 / 4])
+    assert torch.equal(stretched[wavelength > 8192], plain[wavelength > 8192] / factor)

@@ -19,7 +19,8 @@ from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.fingerprint import code_fingerprint
 from contracts.tokenizer import Tokenizer, load_tokenizer
-from eval.models import choose_device, context_window, greedy_tokens, load_model, model_digest, token_losses
+from eval.model_files import model_digest
+from eval.models import choose_device, context_window, greedy_tokens, load_model, token_losses
 from eval.predictions import prediction_log
 from eval.registry import known_task
 from eval.samples import SampleSet, read_samples

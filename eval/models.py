@@ -14,7 +14,6 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from contracts.errors import InputError
 from contracts.files import existing_folder
-from contracts.fingerprint import sha256_files
 
 # At a vocabulary of 128K, 512 positions of fp32 logits are 256 MiB.
 HEAD_POSITIONS = 512
@@ -45,12 +44,6 @@ def load_model(folder: str | Path, device: torch.device) -> PreTrainedModel:
         if getattr(model.config, key, None) not in (None, 1.0):
             raise InputError(f"{folder}: its config sets {key}, which this evaluation does not support")
     return model.to(device).eval().requires_grad_(False)
-
-
-def model_digest(folder: str | Path) -> str:
-    """Hex sha256 over the config and the weights of a model folder."""
-    folder = Path(folder)
-    return sha256_files([folder / "config.json", *folder.glob("*.safetensors*")], folder)
 
 
 def context_window(model: PreTrainedModel) -> int | None:

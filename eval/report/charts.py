@@ -172,12 +172,11 @@ def legend(entries: Sequence[tuple[str, str]]) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
-def smoothed(values: Sequence[float], half_life: float) -> list[float]:
-    """Exponential moving average, corrected for its start; `half_life` in steps."""
-    decay = 0.5 ** (1.0 / half_life)
-    weighted, weight, result = 0.0, 0.0, []
-    for value in values:
-        weighted = decay * weighted + (1.0 - decay) * value
-        weight = decay * weight + (1.0 - decay)
-        result.append(weighted / weight)
+def smoothed(values: Sequence[float], reach: int) -> list[float]:
+    """The mean of each value and its neighbours, `reach` on each side; fewer at the ends, alike on both sides."""
+    result = []
+    for index in range(len(values)):
+        width = min(reach, index, len(values) - 1 - index)
+        near = values[index - width : index + width + 1]
+        result.append(math.fsum(near) / len(near))
     return result

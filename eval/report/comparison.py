@@ -11,6 +11,7 @@ from eval.report.inputs import ReportData
 from eval.scoring.result import mean, standard_error
 
 REAL_AT = 2.0
+FEW_KEY_TOKENS = 100
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,23 @@ def cell_difference(headline: Headline, models: list[str], cell: dict[str, dict]
     if len(models) < 2 or not {models[0], models[1]} <= cell.keys():
         return None
     return paired_difference(headline, cell[models[0]], cell[models[1]])
+
+
+def evaluator_is_compared(cell: dict[str, dict]) -> str | None:
+    """The compared model that also chose the key tokens of a LongPPL cell, or None."""
+    for model, score in cell.items():
+        evaluator = score["samples_made_from"].get("evaluator_sha256")
+        if evaluator is not None and evaluator == score["answered_by"].get("model_sha256"):
+            return model
+    return None
+
+
+def can_be_compared(headline: Headline, cell: dict[str, dict]) -> bool:
+    """False for LongPPL on few key tokens, or on key tokens that one of the compared models chose."""
+    if headline.task != "longppl":
+        return True
+    enough = all(score["metrics"]["key_tokens"] >= FEW_KEY_TOKENS for score in cell.values())
+    return enough and evaluator_is_compared(cell) is None
 
 
 def winner(headline: Headline, difference: Difference | None) -> str | None:

@@ -29,6 +29,19 @@ class Curve:
         logged = [line for line in self.steps if line.get(key) is not None]
         return [line["step"] for line in logged], [line[key] for line in logged]
 
+    def plain_losses(self) -> tuple[list[int], list[float]]:
+        """(steps, losses on the embeddings as they are): comparable between methods.
+
+        The `loss` of a method that denoises is taken on embeddings that have been moved by looking at the labels.
+        """
+        steps, losses = self.values("detection_loss")
+        return (steps, losses) if steps else self.values("loss")
+
+    def denoising_gain(self) -> tuple[list[int], list[float]]:
+        """(steps, loss before denoising - loss after it), where both were logged."""
+        logged = [line for line in self.steps if line.get("detection_loss") is not None]
+        return [line["step"] for line in logged], [line["detection_loss"] - line["loss"] for line in logged]
+
 
 @dataclass(frozen=True)
 class ReportData:

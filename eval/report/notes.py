@@ -1,10 +1,10 @@
 """What a reader must know before believing a number: every note follows from the numbers themselves."""
 
+from eval.report.comparison import FEW_KEY_TOKENS, evaluator_is_compared
 from eval.report.inputs import ReportData
 
 # Below this share of answers the task measures nothing about a model but its size.
 UNSOLVED_BELOW = 5.0
-FEW_KEY_TOKENS = 100
 FEW_SAMPLES = 50
 # An embedding moved by less than this share is the same embedding for all a loss can tell.
 TINY_SHIFT = 1e-5
@@ -16,6 +16,7 @@ def notes(data: ReportData) -> list[str]:
         *entropy_notes(data),
         *unsolved_notes(data),
         *key_token_notes(data),
+        *evaluator_notes(data),
         *denoising_notes(data),
         *window_notes(data),
         *sample_notes(data),
@@ -72,12 +73,22 @@ def key_token_notes(data: ReportData) -> list[str]:
         counts = {score["metrics"]["key_tokens"] for score in cell.values()}
         if max(counts) == 0:
             found.append(
-                f"LongPPL at {length} tokens has no value: the evaluator found no token that needs the long context. "
+                f"LongPPL at {length:,} tokens has no value: the evaluator found no token that needs the long context. "
                 "A small evaluator hardly uses distant text."
             )
         elif max(counts) < FEW_KEY_TOKENS:
-            found.append(f"LongPPL at {length} tokens rests on {max(counts)} key tokens: too few to compare models.")
+            found.append(f"LongPPL at {length:,} tokens rests on {max(counts)} key tokens: too few to compare models.")
     return found
+
+
+def evaluator_notes(data: ReportData) -> list[str]:
+    """A model that is compared on tokens of its own choice."""
+    judges = {evaluator_is_compared(cell) for cell in data.cells("longppl").values()} - {None}
+    return [
+        f"The key tokens of LongPPL were found by {judge}, one of the models compared: tokens that it finds easy. That "
+        "favours it, so no winner is named. An evaluator from outside gives a fair comparison."
+        for judge in sorted(judges)
+    ]
 
 
 def denoising_notes(data: ReportData) -> list[str]:

@@ -15,6 +15,7 @@ TELEMETRY = (
     ("threshold", "Threshold between noise and critical", "gradient norm"),
     ("relative_shift", "How far denoising moves the embeddings", "shift / length of embedding"),
     ("changed_share", "Embedding elements that really change", "share of elements"),
+    ("gain", "How much denoising lowers the loss at once", "nats per token"),
 )
 
 
@@ -123,15 +124,12 @@ def training_section(data: ReportData) -> str:
     """Loss curves of all methods, and their difference step by step."""
     if not data.curves:
         return ""
-    series = []
-    for curve in data.curves:
-        colour = colour_of(data, curve.method)
-        steps, losses = curve.values("loss")
-        series.append(Series(f"{curve.method}, every step", steps, losses, colour, "faint"))
-        series.append(Series(curve.method, steps, smoothed(losses, half_life=5), colour))
-        held = [(line["step"], line["validation_loss"]) for line in curve.validation]
-        series.append(Series(f"{curve.method} validation", [s for s, _ in held], [v for _, v in held], colour, "marks"))
-    entries = [(f"s{colour_of(data, curve.method)}", f"{curve.method} (half-life of 5 steps)") for curve in data.curves]
+    reach = max(1, max(len(curve.steps) for curve in data.curves) // 50)
+    series = [line for curve in data.curves for line in loss_series(curve, colour_of(data, curve.method), reach)]
+    entries = [
+        (f"s{colour_of(data, curve.method)}", f"{curve.method} (mean of {2 * reach + 1} steps)")
+        for curve in data.curves
+    ]
     entries.append(("faint", "every step"))
     if any(curve.validation for curve in data.curves):
         entries.append(("marks", "validation books"))
@@ -142,10 +140,27 @@ def training_section(data: ReportData) -> str:
         title="Training loss of every method",
         levels=unigram_levels(data),
     )
+    denoised = any(curve.values("detection_loss")[0] for curve in data.curves)
+    explained = (
+        " A method that denoises is shown by its loss before denoising: the loss after it has seen the answers."
+        if denoised
+        else ""
+    )
     return (
-        "<p>All methods start from the same weights and read the same rows in the same order.</p>"
+        f"<p>All methods start from the same weights and read the same rows in the same order.{explained}</p>"
         f"<figure>{legend(entries)}{chart}</figure>{difference_chart(data)}"
     )
+
+
+def loss_series(curve: Curve, colour: int, reach: int) -> list[Series]:
+    """The loss of one method at every step, smoothed, and on the validation books."""
+    steps, losses = curve.plain_losses()
+    held = [(line["step"], line["validation_loss"]) for line in curve.validation]
+    return [
+        Series(f"{curve.method}, every step", steps, losses, colour, "faint"),
+        Series(curve.method, steps, smoothed(losses, reach), colour),
+        Series(f"{curve.method}, validation", [step for step, _ in held], [loss for _, loss in held], colour, "marks"),
+    ]
 
 
 def unigram_levels(data: ReportData) -> list[Level]:
@@ -162,24 +177,19 @@ def difference_chart(data: ReportData) -> str:
     if len(data.curves) < 2:
         return ""
     first, second = data.curves[:2]
-    losses = dict(zip(*first.values("loss"), strict=True))
-    points = [(step, loss - losses[step]) for step, loss in zip(*second.values("loss"), strict=True) if step in losses]
+    losses = dict(zip(*first.plain_losses(), strict=True))
+    points = [(step, loss - losses[step]) for step, loss in zip(*second.plain_losses(), strict=True) if step in losses]
+    steps, values = [step for step, _ in points], [value for _, value in points]
     chart = line_chart(
-        [
-            Series(
-                "difference",
-                [step for step, _ in points],
-                [value for _, value in points],
-                colour_of(data, second.method),
-            )
-        ],
+        [Series(f"{second.method} minus {first.method}", steps, values, colour_of(data, second.method))],
         x_label="training step",
-        y_label="difference (nats per token)",
+        y_label="nats per token",
         title=f"Loss of {second.method} minus loss of {first.method}",
         levels=[Level("equal", 0.0)],
         height=220,
     )
-    return f"<h3>{escape(second.method)} minus {escape(first.method)}</h3><figure>{chart}</figure>"
+    title = f"{second.method} minus {first.method}, step by step"
+    return f"<h3>{escape(title)}</h3><figure>{chart}</figure>"
 
 
 def denoising_section(data: ReportData) -> str:
@@ -195,11 +205,13 @@ def denoising_section(data: ReportData) -> str:
 
 
 def telemetry_charts(data: ReportData, curve: Curve) -> str:
-    """Four small charts of one method."""
+    """Small charts of one method, one for each key that it logged."""
     colour = colour_of(data, curve.method)
     figures = []
     for key, title, unit in TELEMETRY:
-        steps, values = curve.values(key)
+        steps, values = curve.denoising_gain() if key == "gain" else curve.values(key)
+        if not steps:
+            continue
         series = [Series(curve.method, steps, values, colour)]
         chart = line_chart(series, x_label="training step", y_label=unit, title=title, width=460, height=250)
         figures.append(f"<figure><h3>{escape(title)}</h3>{chart}</figure>")
@@ -222,14 +234,21 @@ def picture_section(data: ReportData) -> str:
 
 def detection_section(data: ReportData) -> str:
     """The numbers behind the picture, over all samples."""
-    return detection_table(data) if data.cells("hops") else ""
+    if not data.cells("hops"):
+        return ""
+    return (
+        "<p>Per kind: the share of its tokens that are critical (norm at or above the row's mean), and below it their "
+        "mean norm as a multiple of the row's mean. AUC: the chance that a supporting token has a larger norm than another "
+        "token of the text, or, for facts only, than a token of an interference fact; 0.5 is guessing. Means over "
+        "rows.</p>" + detection_table(data)
+    )
 
 
 def provenance_section(data: ReportData) -> str:
     """Digests of everything, and the settings of every stage."""
     parts = []
     if data.scores:
-        parts.append("<h3>What was scored</h3>" + score_hash_table(data))
+        parts.append(f"<details><summary>What was scored</summary>{score_hash_table(data)}</details>")
     if data.manifests:
         parts.append("<h3>What made it</h3>" + provenance_table(data))
         parts += [

@@ -1,9 +1,10 @@
 """The tables of the report as HTML."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
-from eval.report.comparison import HEADLINES, Difference, Headline, cell_difference, winner
+from eval.report.comparison import HEADLINES, Difference, Headline, can_be_compared, cell_difference, winner
 from eval.report.inputs import ReportData
 from eval.scoring.hops import KINDS
 
@@ -12,10 +13,12 @@ def significant(value: float | None, digits: int = 4) -> str:
     """A number for reading; a dash where there is none."""
     if value is None:
         return "&ndash;"
-    if value != 0 and not 1e-3 <= abs(value) < 1e7:
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if not -4 < magnitude < 7:
         return f"{value:.{digits - 1}e}"
-    decimals = max(0, digits - len(f"{abs(value):.0f}")) if abs(value) >= 1 else digits - 1
-    return f"{value:,.{decimals}f}"
+    return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
 
 
 def table(head: Sequence[str], rows: Sequence[str], caption: str = "") -> str:
@@ -34,10 +37,8 @@ def headline_table(data: ReportData) -> str:
         cells = data.cells(headline.task)
         for position, (length, cell) in enumerate(cells.items()):
             row = headline_row(data, headline, length, cell)
-            first = position == 0
-            rows.append(
-                f'<tr class="first">{task_cell(headline, len(cells))}{row}</tr>' if first else f"<tr>{row}</tr>"
-            )
+            title = task_cell(headline, len(cells)) if position == 0 else ""
+            rows.append(f'<tr class="first">{title}{row}</tr>' if title else f"<tr>{row}</tr>")
     compared = [f"{data.models[1]} minus {data.models[0]}"] if len(data.models) > 1 else []
     return table(["Task", "Tokens", "Samples", *data.models, *compared], rows)
 
@@ -54,7 +55,7 @@ def task_cell(headline: Headline, lengths: int) -> str:
 def headline_row(data: ReportData, headline: Headline, length: int, cell: dict[str, dict]) -> str:
     """Length, samples, one number per model, and the difference of the first two."""
     difference = cell_difference(headline, data.models, cell)
-    best = winner(headline, difference)
+    best = winner(headline, difference) if can_be_compared(headline, cell) else None
     samples = max(score["samples"] for score in cell.values())
     numbers = "".join(model_cell(headline, cell.get(model), model == best) for model in data.models)
     compared = difference_cell(headline, difference) if len(data.models) > 1 else ""
@@ -94,22 +95,25 @@ def detection_table(data: ReportData) -> str:
     for length, cell in data.cells("hops").items():
         for model, score in cell.items():
             metrics = score["metrics"]
-            recall = "".join(f'<td class="n">{significant(metrics["recall"][kind], 3)}</td>' for kind in KINDS)
-            norms = "".join(
-                f'<td class="n">{significant(metrics["relative_norm"][kind], 3)}</td>' for kind in KINDS[:3]
+            kinds = "".join(kind_cell(metrics, kind) for kind in KINDS)
+            areas = "".join(
+                f'<td class="n">{significant(metrics[key], 3)}</td>'
+                for key in ("auc_supporting", "auc_supporting_against_interference")
             )
-            auc = significant(metrics["auc_supporting_against_interference"], 3)
-            rows.append(
-                f'<tr><th scope="row">{escape(model)}</th><td class="n">{length:,}</td>{recall}{norms}'
-                f'<td class="n">{auc}</td></tr>'
-            )
-    head = ["Model", "Tokens", *KINDS, *(f"norm: {kind}" for kind in KINDS[:3]), "AUC sup. vs interf."]
-    return table(
-        head,
-        rows,
-        "Share of the tokens of each kind that are critical (their norm is at or above the row's mean), and the mean "
-        "norm of a kind as a multiple of the row's mean. Means over rows.",
-    )
+            rows.append(f'<tr><th scope="row">{escape(model)}</th><td class="n">{length:,}</td>{kinds}{areas}</tr>')
+    return table(["Model", "Tokens", *KINDS, "AUC", "AUC, facts only"], rows)
+
+
+def kind_cell(metrics: dict, kind: str) -> str:
+    """Share of a kind's tokens that are critical, and their mean norm over the row's."""
+    recall, norm = metrics["recall"][kind], metrics["relative_norm"][kind]
+    shown = "&ndash;" if recall is None else f"{100 * recall:.1f} %"
+    return f'<td class="n">{shown}<span class="detail">norm {significant(norm, 3)}</span></td>'
+
+
+def digest_cell(digest: str) -> str:
+    """The first 16 characters of a digest, the whole of it when pointed at."""
+    return f'<td class="hash" title="{escape(digest)}">{escape(digest[:16]) or "&ndash;"}</td>'
 
 
 def provenance_table(data: ReportData) -> str:
@@ -118,7 +122,7 @@ def provenance_table(data: ReportData) -> str:
     for entry in data.manifests:
         manifest = entry["manifest"]
         digests = (entry["sha256"], manifest.get("settings_sha256", ""), manifest.get("code_sha256", ""))
-        cells = "".join(f'<td class="hash" title="{escape(text)}">{escape(text[:16])}</td>' for text in digests)
+        cells = "".join(map(digest_cell, digests))
         rows.append(
             f'<tr><th scope="row">{escape(entry["name"])}</th>{cells}<td class="n">{manifest.get("seed")}</td></tr>'
         )
@@ -134,9 +138,7 @@ def score_hash_table(data: ReportData) -> str:
             score["hashes"]["predictions_sha256"],
             score["answered_by"].get("model_sha256", ""),
         )
-        cells = "".join(
-            f'<td class="hash" title="{escape(text)}">{escape(text[:16]) or "&ndash;"}</td>' for text in digests
-        )
+        cells = "".join(map(digest_cell, digests))
         name = f"{score['model']} / {score['task']} / {score['length']}"
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
     return table(["Cell", "Samples", "Predictions", "Weights"], rows)

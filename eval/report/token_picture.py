@@ -26,21 +26,33 @@ def summary(entry: dict) -> str:
 
 
 def fact_html(tokens: list[dict], threshold: float) -> str:
-    """One span of one kind; runs of noise tokens need no mark of their own."""
-    inner = "".join(token_html(token, threshold) for token in tokens)
-    return f'<span class="kind-{escape(tokens[0]["kind"])}">{inner}</span>'
+    """One span of one kind; the space before it takes no part in its underline."""
+    space, text = split_space(tokens[0]["text"])
+    first = {**tokens[0], "text": text}
+    inner = "".join(token_html(token, threshold) for token in [first, *tokens[1:]])
+    return f'{space}<span class="kind-{escape(tokens[0]["kind"])}">{inner}</span>'
 
 
 def token_html(token: dict, threshold: float) -> str:
     """One token: bare text where it is noise, shaded by its norm where it is critical."""
     if "left_out" in token:
         return f'<span class="left-out"> … {token["left_out"]:,} tokens not shown … </span>'
-    text = escape(token["text"])
+    space, text = split_space(token["text"])
     if token["noise"]:
-        return text
+        return space + escape(text)
     ratio = token["norm"] / threshold if threshold else 1.0
     shade = sum(ratio >= bound for bound in SHADES[1:])
-    return f'<span class="c{shade}" title="{ratio:.2f} &times; threshold">{text}</span>'
+    # White space that is critical shows as a mark of its own.
+    shown = escape(text) or "␣"
+    return f'{space if text else ""}<span class="c{shade}" title="{ratio:.2f} &times; threshold">{shown}</span>' + (
+        "" if text else space
+    )
+
+
+def split_space(text: str) -> tuple[str, str]:
+    """The white space at the start of a text, and the rest."""
+    rest = text.lstrip()
+    return text[: len(text) - len(rest)], rest
 
 
 def picture_legend() -> str:

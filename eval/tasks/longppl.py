@@ -19,7 +19,8 @@ from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer, load_tokenizer
 from eval.build_context import BuildContext, Built
-from eval.models import choose_device, context_window, load_model, model_digest, token_losses
+from eval.model_files import model_digest
+from eval.models import choose_device, context_window, load_model, token_losses
 from eval.rows import BookRow, choose_rows, row_tokens, tokenize_books
 from eval.settings import LongPPLSettings
 

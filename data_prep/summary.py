@@ -26,8 +26,11 @@ def summary_lines(found: dict) -> Iterator[str]:
 
 
 def histogram_lines(title: str, spread: dict) -> Iterator[str]:
-    """A bar per bin, the longest as wide as BAR_WIDTH."""
-    yield f"{title}: least {spread['min']:,}, median {spread['median']:,.0f}, mean {spread['mean']:,.0f}, most {spread['max']:,}"
+    """A bar per bin, the longest as wide as BAR_WIDTH; nothing where there is nothing to count."""
+    if not spread["histogram"]:
+        return
+    middle = f"median {spread['median']:,.0f}, mean {spread['mean']:,.0f}"
+    yield f"{title}: least {spread['min']:,}, {middle}, most {spread['max']:,}"
     most = max(entry["count"] for entry in spread["histogram"])
     for entry in spread["histogram"]:
         bar = "#" * -(-entry["count"] * BAR_WIDTH // most)

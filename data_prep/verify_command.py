@@ -92,18 +92,15 @@ def refuse_broken_row(where: str, row: PackRow, reader: PackReader) -> None:
     """InputError where a row breaks a promise of contracts.packs."""
     metadata = reader.metadata
     expect(f"{where}: sum of segment_lengths", metadata.length, int(row.segment_lengths.sum()))
-    expect(
-        f"{where}: segment_lengths off the alignment",
-        0,
-        int(np.count_nonzero(row.segment_lengths % metadata.alignment)),
-    )
-    expect(f"{where}: segments without tokens", 0, int(np.count_nonzero(row.segment_tokens < 1)))
-    over = np.count_nonzero(row.segment_tokens > row.segment_lengths)
-    expect(f"{where}: segments with more tokens than their length", 0, int(over))
     real = row.positions() < np.repeat(row.segment_tokens, row.segment_lengths)
-    expect(
-        f"{where}: padding that is not padding_id", 0, int(np.count_nonzero(row.input_ids[~real] - metadata.padding_id))
-    )
+    faults = {
+        "segment lengths off the alignment": row.segment_lengths % metadata.alignment != 0,
+        "segments without tokens": row.segment_tokens < 1,
+        "segments with more tokens than their length": row.segment_tokens > row.segment_lengths,
+        "padding that is not the padding id": row.input_ids[~real] != metadata.padding_id,
+    }
+    for fault, found in faults.items():
+        expect(f"{where}: {fault}", 0, int(np.count_nonzero(found)))
     refuse_foreign_ids(where, row.input_ids, metadata.vocab_size)
 
 

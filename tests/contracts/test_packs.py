@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import InputError
@@ -116,7 +116,6 @@ def segmentations(draw: st.DrawFn) -> tuple[list[int], list[int]]:
     return lengths, [draw(st.integers(0, length)) for length in lengths]
 
 
-@settings(deadline=None)
 @given(segmentation=segmentations())
 def test_every_real_token_but_the_first_of_a_segment_is_a_target_once(segmentation: tuple) -> None:
     lengths, tokens = (np.array(values, dtype=np.int32) for values in segmentation)

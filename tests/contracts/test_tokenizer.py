@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import InputError
@@ -22,14 +22,12 @@ def tokenizer(tokenizer_file: Path) -> Tokenizer:
     return load_tokenizer(tokenizer_file)
 
 
-@settings(deadline=None)
 @given(parts=mixtures)
 def test_decoding_what_was_encoded_gives_the_text_back(tokenizer: Tokenizer, parts: list[str]) -> None:
     text = "".join(parts)
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-@settings(deadline=None)
 @given(parts=mixtures)
 def test_text_never_becomes_a_special_token_and_ids_stay_in_the_vocabulary(
     tokenizer: Tokenizer, parts: list[str]
@@ -39,7 +37,6 @@ def test_text_never_becomes_a_special_token_and_ids_stay_in_the_vocabulary(
     assert all(0 <= token < tokenizer.vocab_size for token in ids)
 
 
-@settings(deadline=None)
 @given(batch=st.lists(texts, max_size=4))
 def test_all_ways_to_encode_give_the_same_ids(tokenizer: Tokenizer, batch: list[str]) -> None:
     one_by_one = [tokenizer.encode(text) for text in batch]
@@ -48,7 +45,6 @@ def test_all_ways_to_encode_give_the_same_ids(tokenizer: Tokenizer, batch: list[
     assert [tokenizer.encode_with_offsets(text)[0] for text in batch] == one_by_one
 
 
-@settings(deadline=None)
 @given(parts=mixtures)
 def test_offsets_cover_the_text_from_left_to_right_without_gaps(tokenizer: Tokenizer, parts: list[str]) -> None:
     text = "".join(parts)

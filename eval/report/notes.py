@@ -1,11 +1,13 @@
 """What a reader must know before believing a number: every note follows from the numbers themselves."""
 
-from eval.report.comparison import FEW_KEY_TOKENS, evaluator_is_compared
+from eval.report.comparison import FEW_KEY_TOKENS, REAL_AT, evaluator_is_compared
 from eval.report.inputs import ReportData
 
 # Below this share of answers the task measures nothing about a model but its size.
 UNSOLVED_BELOW = 5.0
 FEW_SAMPLES = 50
+# The area under the curve of a score that knows nothing.
+GUESSING = 0.5
 # An embedding moved by less than this share is the same embedding for all a loss can tell.
 TINY_SHIFT = 1e-5
 
@@ -15,6 +17,7 @@ def notes(data: ReportData) -> list[str]:
     return [
         *entropy_notes(data),
         *unsolved_notes(data),
+        *detection_notes(data),
         *key_token_notes(data),
         *evaluator_notes(data),
         *denoising_notes(data),
@@ -53,17 +56,34 @@ def unigram_bound(unigram: dict) -> float:
 
 def unsolved_notes(data: ReportData) -> list[str]:
     """Tasks that no model solves."""
-    found = []
+    best = {}
     for task, name in (("niah_single_1", "the needle task"), ("vt", "variable tracking")):
         scores = [score["metrics"]["string_match_all"] for score in data.scores if score["task"] == task]
         if scores and max(scores) < UNSOLVED_BELOW:
-            size = size_text(data)
-            why = f" With {size} that is expected." if size else ""
-            found.append(
-                f"No model here solves {name} (at most {max(scores):.0f} %).{why} These cells show that the pipeline "
-                "runs; they say nothing about the methods."
-            )
-    return found
+            best[name] = max(scores)
+    if not best:
+        return []
+    size = size_text(data)
+    why = f" With {size} that is expected." if size else ""
+    return [
+        f"No model here solves {' or '.join(best)} (at most {max(best.values()):.0f} %).{why} These cells show that the "
+        "pipeline runs; they say nothing about the methods."
+    ]
+
+
+def detection_notes(data: ReportData) -> list[str]:
+    """Critical-token detection that is no better than guessing."""
+    lowest = []
+    for score in data.scores:
+        if score["task"] == "hops":
+            error = score["metrics"]["standard_error"]["auc_supporting"] or 0.0
+            lowest.append((score["metrics"]["auc_supporting"] or GUESSING) - REAL_AT * error)
+    if not lowest or max(lowest) > GUESSING:
+        return []
+    return [
+        "No model's gradients find the supporting facts better than guessing (AUC 0.5): none of these models has "
+        "learnt to use the facts for its answer."
+    ]
 
 
 def key_token_notes(data: ReportData) -> list[str]:

@@ -142,7 +142,8 @@ def training_section(data: ReportData) -> str:
     )
     denoised = any(curve.values("detection_loss")[0] for curve in data.curves)
     explained = (
-        " A method that denoises is shown by its loss before denoising: the loss after it has seen the answers."
+        " A method that denoises is shown by its loss before denoising; the loss after it is lower because the "
+        "embeddings have then been moved with the answers in sight."
         if denoised
         else ""
     )
@@ -238,9 +239,9 @@ def detection_section(data: ReportData) -> str:
         return ""
     return (
         "<p>Per kind: the share of its tokens that are critical (norm at or above the row's mean), and below it their "
-        "mean norm as a multiple of the row's mean. AUC: the chance that a supporting token has a larger norm than another "
-        "token of the text, or, for facts only, than a token of an interference fact; 0.5 is guessing. Means over "
-        "rows.</p>" + detection_table(data)
+        "mean norm as a multiple of the row's mean. AUC: the chance that a supporting token has a larger norm than "
+        "another token of the text, or, for facts only, than a token of an interference fact; 0.5 is guessing. Means "
+        "over rows.</p>" + detection_table(data)
     )
 
 

@@ -55,10 +55,11 @@ def task_cell(headline: Headline, lengths: int) -> str:
 def headline_row(data: ReportData, headline: Headline, length: int, cell: dict[str, dict]) -> str:
     """Length, samples, one number per model, and the difference of the first two."""
     difference = cell_difference(headline, data.models, cell)
-    best = winner(headline, difference) if can_be_compared(headline, cell) else None
+    fair = can_be_compared(headline, cell)
+    best = winner(headline, difference) if fair else None
     samples = max(score["samples"] for score in cell.values())
     numbers = "".join(model_cell(headline, cell.get(model), model == best) for model in data.models)
-    compared = difference_cell(headline, difference) if len(data.models) > 1 else ""
+    compared = difference_cell(headline, difference, fair) if len(data.models) > 1 else ""
     return f'<td class="n">{length:,}</td><td class="n">{samples}</td>{numbers}{compared}'
 
 
@@ -78,12 +79,12 @@ def model_cell(headline: Headline, score: dict | None, best: bool) -> str:
     return f'<td class="n"><{weight}>{shown}</{weight}><span class="detail">{escape(detail)}</span></td>'
 
 
-def difference_cell(headline: Headline, difference: Difference | None) -> str:
-    """The paired difference with its standard error, pale where it may be chance."""
+def difference_cell(headline: Headline, difference: Difference | None, fair: bool) -> str:
+    """The paired difference with its standard error, pale where it may be chance or is not fair."""
     if difference is None:
         return '<td class="n">&ndash;</td>'
     error = "" if difference.error is None else f" ± {significant(difference.error, 3)}"
-    look = "n" if difference.real else "n chance"
+    look = "n" if difference.real and fair else "n chance"
     return (
         f'<td class="{look}">{difference.value:+.4f}{error}<span class="detail">{escape(headline.row_unit)}</span></td>'
     )

@@ -2,10 +2,12 @@
 
 in : a configuration with all defaults filled in, as JSON text (what Snakemake holds after the schema check)
 out: exit code 0, or 2 and one line where two sections contradict each other
+Paths in it are relative to the working folder.
 Run: python -m workflow.configuration '{"run": "demo", ...}'
 """
 
 import sys
+from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
@@ -68,6 +70,17 @@ class Configuration(Settings):
             raise ValueError(
                 f"pack.alignment {self.pack.alignment} does not suit train.layout, which shares each segment among "
                 f"context ranks; set pack.alignment to a multiple of {needed}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def evaluator_exists(self) -> "Configuration":
+        """LongPPL's key tokens are found by a model of this run, or by one that is there already."""
+        name = self.eval.longppl.evaluator
+        if "longppl" in self.eval.tasks and name not in self.train.methods and not Path(name, "config.json").is_file():
+            raise ValueError(
+                f"eval.longppl.evaluator {name} is neither a Hugging Face folder nor one of train.methods; "
+                f"name a folder, or {' or '.join(self.train.methods)}"
             )
         return self
 

@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, the hash of a command's code, the settings of each stage.
 # No torch and no pydantic here: on a cluster every job parses this again.
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -63,7 +64,7 @@ def fill_defaults(values, schema, definitions):
 def check_across_sections():
     """Stop before the first job where two sections contradict each other."""
     command = [sys.executable, "-m", "workflow.configuration", canonical_json(config)]
-    if (checked := subprocess.run(command, cwd=REPOSITORY)).returncode:
+    if (checked := subprocess.run(command, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})).returncode:
         sys.exit(checked.returncode)
 
 
@@ -74,7 +75,11 @@ TASKS = list(config["eval"]["tasks"])
 LENGTHS = list(config["eval"]["lengths"])
 GRADIENT_TASKS = [task for task in TASKS if KNOWN_TASKS[task].answer == "norms"]
 BOOK_TASKS = ("perplexity", "longppl", "hops")
+STAGE_FOLDERS = ["tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start"]
 PROCESSES = config["train"]["layout"]["processes"]
+THREADS = PROCESSES * config["train"]["cpu_threads"]
+# When files are written: these change no number of a run, so a run folder goes on under other values of them.
+BOOKKEEPING = ("checkpoint_interval", "keep_checkpoints")
 
 
 def any_of(names):
@@ -121,7 +126,8 @@ def train_settings(method):
 
 def run_folder(method):
     """Where a training keeps its checkpoints and metrics: one folder for each of its settings."""
-    return f"results/{config['run']}/train/{method}/run-{sha256_text(canonical_json(train_settings(method)))[:12]}"
+    decisive = {key: value for key, value in train_settings(method).items() if key not in BOOKKEEPING}
+    return f"results/{config['run']}/train/{method}/run-{sha256_text(canonical_json(decisive))[:12]}"
 
 
 def model_folder(name):
@@ -156,3 +162,16 @@ def sample_options(task):
 def cells(pattern):
     """One path for every model, task and length."""
     return expand(pattern, model=METHODS, task=TASKS, length=LENGTHS)
+
+
+def pictured_cells(pattern):
+    """One path for every model, of its shortest cell with gradients: the report colours the first text of it."""
+    return expand(
+        pattern, zip, model=METHODS, task=GRADIENT_TASKS[:1] * len(METHODS), length=[min(LENGTHS)] * len(METHODS)
+    )
+
+
+def picture_options(samples, predictions):
+    """The same as options of `eval report`."""
+    cells = zip(METHODS, samples, predictions)
+    return " ".join(f"--detect {model} {shlex.quote(asked)} {shlex.quote(found)}" for model, asked, found in cells)

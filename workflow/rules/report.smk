@@ -2,6 +2,11 @@ rule report:
     input:
         scores=cells("<results>/eval/{model}/{task}/{length}/score.json"),
         models=expand("<results>/models/{method}", method=METHODS),
+        tokenizer="<results>/tokenizer",
+        stages=expand("<results>/{stage}", stage=STAGE_FOLDERS),
+        samples=expand("<results>/samples/{task}/{length}.manifest.json", task=TASKS, length=LENGTHS),
+        pictured=pictured_cells("<results>/samples/{task}/{length}.jsonl"),
+        detected=pictured_cells("<results>/eval/{model}/{task}/{length}/predictions.jsonl"),
     output:
         page="<results>/report.html",
         numbers="<results>/report.json",
@@ -18,7 +23,11 @@ rule report:
     params:
         run_name=config["run"],
         metrics=[f"{method}={run_folder(method)}/metrics.jsonl" for method in METHODS],
+        validation=[f"{method}={run_folder(method)}/validation.jsonl" for method in METHODS],
+        pictures=lambda wildcards, input: picture_options(input.pictured, input.detected),
+        manifests=lambda wildcards, input: [f"{folder}/manifest.json" for folder in input.stages] + list(input.samples),
         code=code_of("eval.report_command"),
     shell:
         "python -m eval report --run-name {params.run_name:q} --scores {input.scores:q} --metrics {params.metrics:q} "
-        "--output {output.page:q} > {log:q} 2>&1"
+        "--validation {params.validation:q} {params.pictures} --tokenizer {input.tokenizer:q} "
+        "--manifests {params.manifests:q} --output {output.page:q} > {log:q} 2>&1"

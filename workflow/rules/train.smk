@@ -13,7 +13,7 @@ rule train:
         "<results>/benchmarks/train/{method}.tsv"
     conda:
         "../../environment.yml"
-    threads: PROCESSES
+    threads: THREADS
     resources:
         mem_mb=5000,
         runtime=1440,
@@ -23,8 +23,8 @@ rule train:
         settings=lambda wildcards: canonical_json(train_settings(wildcards.method)),
         code=code_of("megatron_cdt.training.train_command"),
     shell:
-        # One thread a process: sums keep their order, whatever the machine's number of cores.
-        "OMP_NUM_THREADS=1 python -m torch.distributed.run --standalone --nproc-per-node {params.processes} "
-        "-m megatron_cdt train --settings {params.settings:q} --data {input.packs:q} --validation {input.validation:q} "
+        # `--` because the launcher would take `--start` for an abbreviation of an option of its own.
+        "python -m torch.distributed.run --standalone --nproc-per-node {params.processes} -m -- "
+        "megatron_cdt train --settings {params.settings:q} --data {input.packs:q} --validation {input.validation:q} "
         "--start {input.start:q} --tokenizer {input.tokenizer:q} --run-folder {params.run_folder:q} "
         "--output {output.model:q} --if-changed set-aside > {log:q} 2>&1"

@@ -1,0 +1,160 @@
+"""A finished run of the whole demo workflow, in which every command has done its work in a moment.
+
+The rules, the profiles, the configuration and the modules that the rules fingerprint are copies of the real ones.
+Only the three `__main__.py` are replaced: they create the file or folder that `--output` names. So what Snakemake
+decides to run again is decided by the real rules, and a whole run takes seconds.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOMS = ("data_prep", "megatron_cdt", "eval")
+COPIED = ("Snakefile", "environment.yml", "local", "slurm", "workflow", "contracts", *ROOMS)
+BOOKS = {"train": (1, 2), "validation": (3,), "test": (4, 5)}
+INSTANT_COMMAND = """
+import sys
+from pathlib import Path
+
+output = Path(sys.argv[sys.argv.index("--output") + 1])
+if output.suffix in {".jsonl", ".json", ".html"}:
+    output.write_text("done")
+    if "build" in sys.argv:
+        output.with_suffix(".manifest.json").write_text("done")
+    if "report" in sys.argv:
+        output.with_suffix(".json").write_text("done")
+else:
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "done.json").write_text("done")
+"""
+DEMO = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+
+
+class Project:
+    """A copy of the repository's workflow with its results, in which files may be changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        """Run snakemake here, with some more variables in its environment; stdout and stderr as one text."""
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+
+    def run(self) -> None:
+        """Run the whole workflow."""
+        finished = self.snakemake("--profile", "local", "--configfile", "config/demo.yaml")
+        assert finished.returncode == 0, finished.stdout
+
+    def to_run(self, *arguments: str) -> set[str]:
+        """What a dry run would run, as `rule wildcard...`, e.g. `generate cdt vt 1024`."""
+        planned = self.snakemake("-n", "--profile", "local", "--configfile", "config/demo.yaml", *arguments)
+        assert planned.returncode == 0, planned.stdout
+        return jobs_of(planned.stdout)
+
+    def configure(self, **sections: dict | str) -> None:
+        """Change keys of the configuration, section by section."""
+        configuration = demo_with(sections)
+        (self.folder / "config/demo.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+
+    def touch(self, path: str) -> None:
+        """Give a file the present time, and its own bytes."""
+        (self.folder / path).touch()
+
+    def edit(self, path: str) -> None:
+        """Add a line to a module."""
+        with open(self.folder / path, "a", encoding="utf-8") as module:
+            module.write("\n# one more line\n")
+
+
+def demo_with(changes: dict) -> dict:
+    """The demo's configuration with some keys changed."""
+    configuration = yaml.safe_load(yaml.safe_dump(DEMO))
+    merge(configuration, changes)
+    return configuration
+
+
+def merge(values: dict, changes: dict) -> None:
+    """Put `changes` into `values`, descending where both hold a mapping."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def jobs_of(text: str) -> set[str]:
+    """The jobs that a dry run prints; the target that only collects the others is none."""
+    jobs = set()
+    for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", text)[1:]:
+        rule = re.match(r"(?:local)?rule (\w+):", block)[1]
+        wildcards = re.search(r"^    wildcards: (.*)$", block.split("\n[")[0], flags=re.MULTILINE)
+        values = [pair.split("=")[1] for pair in wildcards[1].split(", ")] if wildcards else []
+        jobs.add(" ".join([rule, *values]))
+    return jobs - {"all", "default"}
+
+
+def copy_workflow(folder: Path) -> None:
+    """The repository's workflow with instant commands and a corpus of a few words."""
+    folder.mkdir()
+    for name in COPIED:
+        source, target = REPOSITORY / name, folder / name
+        if source.is_symlink():
+            target.symlink_to(source.readlink())
+        elif source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    for room in ROOMS:
+        (folder / room / "__main__.py").write_text(INSTANT_COMMAND, encoding="utf-8")
+    corpus = folder / DEMO["corpus"]["path"]
+    for split, numbers in BOOKS.items():
+        (corpus / split).mkdir(parents=True)
+        for number in numbers:
+            (corpus / split / f"{number}.txt").write_text("words", encoding="utf-8")
+    (corpus / "metadata.csv").write_text("1,Title,1900,url\n", encoding="utf-8")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    """The workflow before its first run."""
+    return new_project(tmp_path / "fresh")
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The finished run; nobody changes it."""
+    project = new_project(tmp_path_factory.mktemp("workflow") / "finished")
+    project.run()
+    return project
+
+
+@pytest.fixture
+def project(finished_run: Project, tmp_path: Path) -> Project:
+    """A copy of the finished run, times included, to change and to ask what would run."""
+    shutil.copytree(finished_run.folder, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+def new_project(folder: Path) -> Project:
+    """A copy of the workflow with the demo's configuration."""
+    copy_workflow(folder)
+    (folder / "config").mkdir()
+    project = Project(folder)
+    project.configure()
+    return project

@@ -1,0 +1,70 @@
+"""A configuration is checked before anything runs, and a wrong one is told in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts.settings import load_settings
+from tests.workflow.conftest import DEMO, REPOSITORY, demo_with
+from workflow.configuration import Configuration, main
+from workflow.schemas.generate import SCHEMA, config_schema
+
+# A key that is not there, a value of the wrong kind, a value out of range, a name that is no name.
+WRONG = [
+    ({"detect": {"betta": 1}}, "detect: ", "betta"),
+    ({"train": {"cdt": {"betta": 1}}}, "train.cdt: ", "known keys: beta, "),
+    ({"train": {"steps": "many"}}, "train.steps: ", "many"),
+    ({"pack": {"length": 0}}, "pack.length: ", "0"),
+    ({"train": {"methods": ["sgd"]}}, "train.methods.0: ", "sgd"),
+    ({"run": "a/b"}, "run: ", "a/b"),
+]
+
+
+def test_the_schema_is_the_one_that_the_settings_classes_give():
+    assert SCHEMA.read_text(encoding="utf-8") == config_schema(), "run `make schema`"
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_configuration_that_is_shipped_is_valid(path: Path):
+    load_settings(Configuration, path)
+
+
+@pytest.mark.parametrize(("changes", "place", "word"), WRONG, ids=[place for _, place, _ in WRONG])
+def test_a_wrong_key_ends_in_one_line_that_names_it(fresh, changes, place, word):
+    fresh.configure(**changes)
+    refused = fresh.snakemake("-n", "--profile", "local", "--configfile", "config/demo.yaml")
+    lines = [line for line in refused.stdout.splitlines() if not line.startswith("Using profile")]
+    assert refused.returncode == 2
+    assert len(lines) == 1
+    assert lines[0].startswith(f"error: configuration: {place}")
+    assert word in lines[0]
+
+
+def test_sections_that_contradict_each_other_stop_the_run_before_its_first_job(fresh):
+    fresh.configure(pack={"alignment": 2})
+    refused = fresh.snakemake("--profile", "local", "--configfile", "config/demo.yaml")
+    assert refused.returncode != 0
+    assert "error: configuration: " in refused.stdout
+    assert "set pack.alignment to a multiple of 4" in refused.stdout
+    assert not (fresh.folder / "results/demo/tokenizer").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "cure"),
+    [
+        ({"eval": {"longppl": {"window": 5000}}}, "longppl.window"),
+        ({"model": {"hugging_face": "folder"}}, "keep one of them"),
+        ({"train": {"layout": {"processes": 3}}}, "set processes to a multiple of 2"),
+        ({"eval": {"longppl": {"evaluator": "cde"}}}, "eval.longppl.evaluator"),
+    ],
+)
+def test_the_check_across_sections_says_what_to_change(changes, cure, capsys):
+    assert main(json.dumps(demo_with(changes))) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert cure in complaint
+
+
+def test_the_demo_passes_the_check_across_sections():
+    assert main(json.dumps(DEMO)) == 0

@@ -1,0 +1,139 @@
+"""What a finished run runs again after a change: exactly what depends on it, and nothing else."""
+
+import pytest
+
+from tests.workflow.conftest import DEMO
+
+METHODS = DEMO["train"]["methods"]
+TASKS = DEMO["eval"]["tasks"]
+LENGTHS = DEMO["eval"]["lengths"]
+ROWS = {f"{rule} {split}" for rule in ("tokenize", "pack") for split in ("train", "validation")}
+
+
+def samples(*tasks, lengths=LENGTHS):
+    return {f"build_samples {task} {length}" for task in tasks for length in lengths}
+
+
+def answers(*tasks, models=METHODS, lengths=LENGTHS):
+    """The cells of some tasks: prediction and score of every model at every length, and the report."""
+    cells = [
+        (f"detect_critical_tokens {cell}" if task == "hops" else f"generate {cell}", f"score {cell}")
+        for task in tasks
+        for model in models
+        for length in lengths
+        for cell in [f"{model} {task} {length}"]
+    ]
+    return {job for cell in cells for job in cell} | {"report"}
+
+
+def trainings(*methods):
+    """Trainings and all that their models are asked; LongPPL's key tokens are found by the model `ce`."""
+    key_tokens = samples("longppl") | answers("longppl") if "ce" in methods else set()
+    return {f"train {method}" for method in methods} | answers(*TASKS, models=methods) | key_tokens
+
+
+EVERYTHING = {"train_tokenizer", "start_model"} | ROWS | samples(*TASKS) | trainings(*METHODS)
+
+
+def test_a_finished_run_has_nothing_to_do(project):
+    assert project.to_run() == set()
+
+
+def test_a_run_of_another_name_has_everything_to_do(project):
+    assert project.to_run("--config", "run=other") == EVERYTHING
+
+
+def test_touching_a_train_book_reruns_all_but_nothing_twice(project):
+    project.touch("resources/pg19/train/1.txt")
+    assert project.to_run() == EVERYTHING
+
+
+def test_touching_a_validation_book_leaves_the_tokenizer_and_the_training_rows(project):
+    project.touch("resources/pg19/validation/3.txt")
+    assert project.to_run() == {"tokenize validation", "pack validation"} | trainings(*METHODS)
+
+
+def test_touching_a_test_book_reruns_the_tasks_that_read_it(project):
+    project.touch("resources/pg19/test/4.txt")
+    reading = ("perplexity", "longppl", "hops")
+    assert project.to_run() == samples(*reading) | answers(*reading)
+
+
+def test_a_book_that_is_taken_away_is_noticed(project):
+    (project.folder / "resources/pg19/test/4.txt").unlink()
+    reading = ("perplexity", "longppl", "hops")
+    assert project.to_run() == samples(*reading) | answers(*reading)
+
+
+@pytest.mark.parametrize("module", ["data_prep/pack_command.py", "data_prep/pack_settings.py"])
+def test_editing_packing_leaves_tokens_and_samples(project, module):
+    project.edit(module)
+    assert project.to_run() == {"pack train", "pack validation"} | trainings(*METHODS)
+
+
+def test_editing_tokenizing_leaves_the_tokenizer(project):
+    project.edit("data_prep/tokenize_shard.py")
+    assert project.to_run() == ROWS | trainings(*METHODS) | samples("perplexity")
+
+
+def test_editing_the_optimizer_leaves_the_data(project):
+    project.edit("megatron_cdt/training/optimizer.py")
+    assert project.to_run() == trainings(*METHODS)
+
+
+def test_editing_a_task_reruns_that_task(project):
+    project.edit("eval/tasks/vt.py")
+    assert project.to_run() == samples("vt") | answers("vt")
+
+
+def test_editing_a_score_reruns_scores_only(project):
+    project.edit("eval/scoring/hops.py")
+    cells = {f"score {model} hops {length}" for model in METHODS for length in LENGTHS}
+    assert project.to_run() == cells | {"report"}
+
+
+def test_editing_the_report_reruns_the_report(project):
+    project.edit("eval/report/page.py")
+    assert project.to_run() == {"report"}
+
+
+def test_beta_of_cdt_is_nothing_to_the_other_method(project):
+    project.configure(train={"cdt": {"beta": 3.5}})
+    assert project.to_run() == trainings("cdt")
+
+
+def test_a_longer_training_leaves_the_data(project):
+    project.configure(train={"steps": DEMO["train"]["steps"] + 1})
+    assert project.to_run() == trainings(*METHODS)
+
+
+def test_writing_a_default_out_changes_nothing(project):
+    project.configure(train={"cdt": {"beta": 5.0}}, tokenize={"eos": True})
+    assert project.to_run() == set()
+
+
+def test_one_task_s_settings_rerun_that_task(project):
+    project.configure(eval={"niah_single_1": {"samples": 3}})
+    assert project.to_run() == samples("niah_single_1") | answers("niah_single_1")
+
+
+def test_a_new_length_adds_its_own_cells(project):
+    project.configure(eval={"lengths": [*LENGTHS, 1536]})
+    assert project.to_run() == samples(*TASKS, lengths=[1536]) | answers(*TASKS, lengths=[1536])
+
+
+def test_a_task_that_is_left_out_changes_the_report_only(project):
+    project.configure(eval={"tasks": [task for task in TASKS if task != "vt"]})
+    assert project.to_run() == {"report"}
+
+
+def test_a_given_tokenizer_is_taken_instead_of_a_trained_one(project):
+    given = project.folder / "given.model"
+    given.write_text("a tokenizer")
+    project.configure(tokenizer={"path": "given.model"})
+    assert project.to_run() == EVERYTHING
+
+
+def test_another_environment_file_is_no_reason_while_no_environment_is_made_from_it(project):
+    project.edit("environment.yml")
+    assert project.to_run() == set()

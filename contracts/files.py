@@ -33,7 +33,9 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             f"{path}: cannot be written ({error.strerror or error}); free the space or choose another place"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder cannot even be made, there is nothing to remove: the error above is the one to tell.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def atomic_text(path: str | Path, text: str) -> None:

@@ -42,8 +42,9 @@ format: $(READY) ## Write the formatting that lint asks for
 	snakefmt Snakefile workflow
 
 .PHONY: schema
-schema: $(READY) ## Write workflow/schemas/config.schema.json again from the settings classes
+schema: $(READY) ## Write the configuration's schema and config/README.md again from the settings classes
 	python -m workflow.schemas.generate
+	python -m workflow.schemas.describe
 
 .PHONY: dag
 dag: $(READY) ## Draw docs/images/dag.svg (needs graphviz)

@@ -8,6 +8,7 @@ import pytest
 from contracts.settings import load_settings
 from tests.workflow.conftest import DEMO, REPOSITORY, demo_with
 from workflow.configuration import Configuration, main
+from workflow.schemas.describe import PAGE, described_page
 from workflow.schemas.generate import SCHEMA, config_schema
 
 # A key that is not there, a value of the wrong kind, a value out of range, a name that is no name.
@@ -23,6 +24,11 @@ WRONG = [
 
 def test_the_schema_is_the_one_that_the_settings_classes_give():
     assert SCHEMA.read_text(encoding="utf-8") == config_schema(), "run `make schema`"
+
+
+def test_config_readme_names_every_key_as_the_schema_has_it():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == described_page(page, json.loads(config_schema())), "run `make schema`"
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.name)

@@ -29,7 +29,7 @@ class SchemaWithDefaults(GenerateJsonSchema):
 def config_schema() -> str:
     """The schema as the text of its file."""
     schema = Configuration.model_json_schema(schema_generator=SchemaWithDefaults)
-    return json.dumps({"$schema": GenerateJsonSchema.schema_dialect, **schema}, indent=1, sort_keys=True) + "\n"
+    return json.dumps({"$schema": GenerateJsonSchema.schema_dialect, **schema}, indent=1) + "\n"
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def unsolved_notes(data: ReportData) -> list[str]:
     size = size_text(data)
     why = f" With {size} that is expected." if size else ""
     return [
-        f"No model here solves {' or '.join(best)} (at most {max(best.values()):.0f} %).{why} These cells show that the "
-        "pipeline runs; they say nothing about the methods."
+        f"No model here solves {' or '.join(best)} (at most {max(best.values()):.0f} %).{why} These cells show that "
+        "the pipeline runs; they say nothing about the methods."
     ]
 
 

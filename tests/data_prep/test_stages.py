@@ -1,0 +1,37 @@
+"""Stages are apart: an edit to one leaves the code fingerprint of the others alone, and none knows of torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+from contracts import fingerprint
+from data_prep.__main__ import COMMANDS
+
+
+def modules_behind(monkeypatch: pytest.MonkeyPatch, *names: str) -> set[str]:
+    """Every module whose source is part of the code fingerprint of `names`."""
+    seen: dict[str, dict] = {}
+    monkeypatch.setattr(fingerprint, "sha256_value", lambda sources: seen.setdefault("modules", sources) and "")
+    fingerprint.code_fingerprint(*names)
+    return set(seen["modules"])
+
+
+def test_an_edit_to_packing_leaves_tokenizing_alone_and_the_other_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenize = modules_behind(monkeypatch, "data_prep.tokenize_command", "data_prep.sources.pg19")
+    pack = modules_behind(monkeypatch, "data_prep.pack_command")
+    assert {"data_prep.tokenize_shard", "data_prep.sources.pg19", "contracts.tokenizer"} <= tokenize
+    assert {"data_prep.packing_plan", "data_prep.best_fit", "data_prep.pack_writer"} <= pack
+    assert not {name for name in tokenize if "pack_" in name or "packing" in name or "best_fit" in name}
+    assert not {name for name in pack if "tokenize" in name or "sources" in name or "sentencepiece" in name}
+
+
+def test_training_a_tokenizer_does_not_depend_on_tokenizing_or_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = modules_behind(monkeypatch, "data_prep.tokenizer_command", "data_prep.sources.pg19")
+    assert not {name for name in train if "tokenize_" in name or "pack" in name}
+
+
+def test_no_command_imports_torch_or_transformers() -> None:
+    modules = ", ".join(module for module, _ in COMMANDS.values())
+    code = f"import sys, {modules}; sys.exit(bool({{'torch', 'transformers'}} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,112 @@
+"""One CDT step has the same threshold, mask share, losses and gradients under every way of sharing a row."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+
+from megatron_cdt.engine.device import megatron_calls
+from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes, sum_over
+from megatron_cdt.huggingface.config import read_architecture
+from megatron_cdt.huggingface.names import tensor_shapes
+from megatron_cdt.huggingface.weights import load_weights, whole_tensors
+from megatron_cdt.objectives.registry import build_objective
+from megatron_cdt.objectives.row import cut_row
+from megatron_cdt.objectives.settings import CdtSettings
+from tests.megatron_cdt.distributed import run_distributed
+from tests.megatron_cdt.huggingface.models import random_llama
+
+RATES = {"lr_nominal": 1e-2, "lr_scheduled": 1e-2}
+SEGMENTS = [48, 16, 32]
+REAL = [45, 16, 29]
+
+
+def packed_row_parts(labelled: str):
+    """Ids, labels and real tokens of one row of three documents, the first and the last padded at their end."""
+    ids = np.random.default_rng(8).integers(0, 96, sum(SEGMENTS))
+    real = np.concatenate([np.arange(length) < tokens for length, tokens in zip(SEGMENTS, REAL, strict=True)])
+    last = np.concatenate([np.arange(length) >= tokens - 1 for length, tokens in zip(SEGMENTS, REAL, strict=True)])
+    supervised = real & ~last
+    if labelled == "answer":  # one target, at the very start of the first document: most ranks hold none
+        supervised &= np.arange(len(ids)) == 2
+    return ids, np.where(supervised, np.append(ids[1:], 0), -100), real
+
+
+def one_step(folder: str, layout: dict, options: dict, method: str, labelled: str) -> dict:
+    """What one objective computes on one row in this process: telemetry, the row's loss, gradients as in the folder."""
+    groups = start_processes(Layout(**layout))
+    architecture = read_architecture(folder)
+    ids, labels, real = packed_row_parts(labelled)
+    with megatron_calls():
+        model = build_model(architecture, groups, **options)
+        load_weights(model, folder, groups)
+        row = cut_row(ids, labels, real, SEGMENTS, groups)
+        loss, telemetry = build_objective(method, CdtSettings(beta=3.0), groups)(model, row, **RATES)
+        loss.backward()
+        sum_gradients(model, groups)
+        names = tensor_shapes(architecture)
+        gradients = {
+            name: tensor.clone() for name, tensor in zip(names, whole_tensors(model, groups, names), strict=True)
+        }
+        total = sum_over(loss, groups.cp).item()
+    return {"loss": total, "telemetry": telemetry, "gradients": gradients, "tp_rank": groups.tp.rank()}
+
+
+def sum_gradients(model, groups) -> None:
+    """Put the whole row's gradient where each weight was: summed over context parallel, and over sequence parallel."""
+    for parameter in model.parameters():
+        dist.all_reduce(parameter.grad, group=groups.cp)
+        if getattr(parameter, "sequence_parallel", False):
+            dist.all_reduce(parameter.grad, group=groups.tp)
+        parameter.data = parameter.grad
+
+
+@pytest.fixture(scope="module")
+def hf_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("llama")
+    random_llama(folder, vocab_size=96)
+    return str(folder)
+
+
+@pytest.fixture(scope="module", params=[("ce", "all"), ("cdt", "all"), ("cdt", "answer")], ids="-".join)
+def alone(request, hf_folder):
+    """The step in one process, and what it was."""
+    method, labelled = request.param
+    result = one_step(hf_folder, {}, {}, method, labelled)
+    stop_processes()
+    return SimpleNamespace(method=method, labelled=labelled, **result)
+
+
+@pytest.mark.parametrize(
+    ("layout", "options"),
+    [
+        ({"context": 2}, {}),
+        ({"tensor": 2}, {}),
+        ({"tensor": 2}, {"sequence_parallel": True}),
+        ({"tensor": 2, "context": 2}, {"sequence_parallel": True}),
+        ({"context": 4}, {"recompute": "full"}),
+    ],
+    ids=["cp2", "tp2", "tp2-sequence", "tp2-cp2-sequence", "cp4-recompute"],
+)
+def test_a_step_shared_by_processes_is_the_step_of_one(hf_folder, alone, layout, options):
+    processes = layout.get("context", 1) * layout.get("tensor", 1)
+    results = run_distributed(one_step, processes, hf_folder, layout, options, alone.method, alone.labelled)
+    for result in results:
+        assert result["loss"] == pytest.approx(alone.loss, rel=1e-5)
+        assert result["telemetry"] == pytest.approx(alone.telemetry, rel=1e-5)
+        if result["tp_rank"] == 0:
+            for name, gradient in alone.gradients.items():
+                scale = gradient.abs().max().item()
+                torch.testing.assert_close(result["gradients"][name], gradient, rtol=1e-5, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("recompute", ["full", "selective"])
+def test_recomputed_layers_change_no_bit(hf_folder, alone, recompute):
+    result = one_step(hf_folder, {}, {"recompute": recompute}, alone.method, alone.labelled)
+    stop_processes()
+    assert result["loss"] == alone.loss
+    assert result["telemetry"] == alone.telemetry
+    assert all(torch.equal(result["gradients"][name], gradient) for name, gradient in alone.gradients.items())

@@ -80,7 +80,11 @@ details { border: 1px solid var(--line); border-radius: 6px; margin: 8px 0; padd
 summary { cursor: pointer; font-weight: 500; }
 pre { font: 12.5px/1.5 var(--mono); overflow-x: auto; white-space: pre-wrap; }
 @media (max-width: 520px) { .pair { grid-template-columns: 1fr; } main { padding: 24px 16px; } }
-@media print { main { max-width: none; padding: 0; } nav { display: none; } body { font-size: 12px; }
-  figure, tr, .notes { break-inside: avoid; } h2, h3 { break-after: avoid; }
+@page { margin: 14mm; }
+@media print { main { max-width: none; padding: 0; } nav { display: none; } body { font-size: 11px; }
+  p { max-width: none; } h1 { font-size: 22px; } h2 { font-size: 16px; margin-top: 22px; } .lead { font-size: 13px; }
+  table, .legend, .tokens, caption, figcaption { font-size: 10px; } th, td { padding: 4px 7px; }
+  .detail, .better, .explain, .hash { font-size: 9px; } .pair { grid-template-columns: 1fr 1fr; } .pair h3 { margin: 0; }
+  figure, tr, .notes { break-inside: avoid; } figure:has(.tokens) { break-inside: auto; } h2, h3 { break-after: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

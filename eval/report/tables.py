@@ -84,10 +84,9 @@ def difference_cell(headline: Headline, difference: Difference | None, fair: boo
     if difference is None:
         return '<td class="n">&ndash;</td>'
     error = "" if difference.error is None else f" ± {significant(difference.error, 3)}"
+    value = f"{difference.value:+.4f}" if difference.value else "0"
     look = "n" if difference.real and fair else "n chance"
-    return (
-        f'<td class="{look}">{difference.value:+.4f}{error}<span class="detail">{escape(headline.row_unit)}</span></td>'
-    )
+    return f'<td class="{look}">{value}{error}<span class="detail">{escape(headline.row_unit)}</span></td>'
 
 
 def detection_table(data: ReportData) -> str:

@@ -9,14 +9,17 @@ Every function that takes a model or a state is collective: all processes call i
 
 import contextlib
 import json
+import queue
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
 from megatron.core import dist_checkpointing
 from megatron.core.dist_checkpointing.mapping import ShardedObject, ShardedTensor
+from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.process_groups_config import ProcessGroupCollection
 from torch.distributed.checkpoint.api import CheckpointException
 
@@ -73,12 +76,22 @@ def write_checkpoint(
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
         dist.barrier()
+        write_in_this_process()
         with megatron_calls():
             dist_checkpointing.save(state, str(temporary))
         if leads:
             complete_folder(temporary, architecture, finish)
             replace_folder(temporary, folder)
         dist.barrier()
+
+
+def write_in_this_process() -> None:
+    """Keep Megatron from starting a queue server process for saves that are not asynchronous anyway.
+
+    It costs seconds, and outlives a process that is killed.
+    """
+    if filesystem_async._results_queue is None:
+        filesystem_async._results_queue = queue.Queue()
 
 
 def complete_folder(temporary: Path, architecture: Architecture, finish: Callable[[Path], None] | None) -> None:
@@ -172,6 +185,13 @@ def reading(folder: str | Path) -> Iterator[None]:
 def reproducible_files(folder: Path) -> list[Path]:
     """The files of a checkpoint whose bytes are the same for the same tensors: what a manifest can hash."""
     return sorted(file for file in folder.iterdir() if file.is_file() and file.name != UNSTABLE_NAME)
+
+
+def stored_dtype(folder: str | Path) -> torch.dtype:
+    """The dtype of a checkpoint's weights: a trainer's may differ from that of the model it began with."""
+    with reading(folder):
+        stored = dist_checkpointing.load_tensors_metadata(str(folder))
+        return next(tensor.dtype for key, tensor in stored.items() if key.startswith(MODEL_PREFIX))
 
 
 def newest_checkpoint(folder: str | Path) -> Path:

@@ -16,6 +16,7 @@ from megatron_cdt.engine.checkpoint import (
     newest_checkpoint,
     read_architecture_of,
     reproducible_files,
+    stored_dtype,
 )
 from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     checkpoint = newest_checkpoint(arguments.checkpoint)
     architecture = read_architecture_of(checkpoint)
-    dtype = getattr(torch, arguments.dtype or architecture.dtype)
     groups = start_processes(Layout())
+    dtype = getattr(torch, arguments.dtype) if arguments.dtype else stored_dtype(checkpoint)
     model = build_model(architecture, groups, dtype=dtype)
     load_model_checkpoint(model, checkpoint, groups)
     save_model(

@@ -17,6 +17,10 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from megatron.core import parallel_state
+from megatron.core.process_groups_config import ProcessGroupCollection
+
+from megatron_cdt.engine.parallel import Layout, start_processes
 
 POLL_SECONDS = 0.05
 
@@ -39,6 +43,15 @@ def run_distributed(function: Callable, processes: int, *arguments: object, time
                 worker.kill()
                 worker.join()
         return [torch.load(Path(folder) / f"{rank}.result", weights_only=False) for rank in range(processes)]
+
+
+def start_layout(layout: Layout) -> ProcessGroupCollection:
+    """The groups of `layout`, in a process that may have had others; the connections between processes stay.
+
+    To stop and start processes anew would race: one process could meet another's old rendezvous.
+    """
+    parallel_state.destroy_model_parallel()
+    return start_processes(layout)
 
 
 def work(function: Callable, arguments: tuple, rank: int, processes: int, port: int, folder: str) -> None:

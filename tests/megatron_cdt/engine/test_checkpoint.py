@@ -13,8 +13,8 @@ from megatron_cdt.engine.checkpoint import (
     save_model_checkpoint,
 )
 from megatron_cdt.engine.model import build_model
-from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
-from tests.megatron_cdt.distributed import run_distributed
+from megatron_cdt.engine.parallel import Layout
+from tests.megatron_cdt.distributed import run_distributed, start_layout
 
 
 @pytest.fixture
@@ -44,14 +44,13 @@ def reshard(source, folder):
     """Each of two processes, under TP 2 and then CP 2: load `source`, save it; return its own shards."""
     shards = []
     for name, layout in (("tp2", Layout(tensor=2)), ("cp2", Layout(context=2))):
-        groups = start_processes(layout)
+        groups = start_layout(layout)
         architecture = read_architecture_of(source)
         model = build_model(architecture, groups)
         load_model_checkpoint(model, source, groups)
         save_model_checkpoint(model, architecture, folder / name, groups, lambda made: (made / "note").write_text("x"))
         shards.append(bits(model))
         source = folder / name
-        stop_processes()
     return shards
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from megatron_cdt.engine.model import build_model
-from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
+from megatron_cdt.engine.parallel import Layout
 from megatron_cdt.engine.zigzag import local_token_indices, row_order
-from tests.megatron_cdt.distributed import run_distributed
+from tests.megatron_cdt.distributed import run_distributed, start_layout
 from tests.megatron_cdt.huggingface.models import LLAMA3, our_logits, random_llama, random_row, transformers_logits
 
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
@@ -82,12 +82,11 @@ def whole_logits(folder, layouts):
     """In each process: for each layout, the row's logits [n, V] put together from all tokens and vocabulary rows."""
     found = []
     for layout in layouts:
-        groups = start_processes(layout)
+        groups = start_layout(layout)
         held = local_token_indices(SEGMENTS, groups.cp.size(), groups.cp.rank())
         part = our_logits(folder, groups, random_row(sum(SEGMENTS))[held], SEGMENTS)
         tokens = torch.cat(gathered(part, groups.tp), dim=1)
         found.append(torch.cat(gathered(tokens, groups.cp))[row_order(SEGMENTS, groups.cp.size())])
-        stop_processes()
     return found
 
 

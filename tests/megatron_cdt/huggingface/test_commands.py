@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from contracts import command_line
 from contracts.manifest import read_manifest
 from megatron_cdt.__main__ import COMMANDS
-from megatron_cdt.engine.checkpoint import read_architecture_of
+from megatron_cdt.engine.checkpoint import read_architecture_of, save_model_checkpoint
 from megatron_cdt.engine.parallel import Layout, start_processes
 from tests.megatron_cdt.huggingface.models import LLAMA3, our_logits, random_llama
 
@@ -110,6 +110,18 @@ def test_a_run_folder_is_exported_from_its_newest_checkpoint_in_the_dtype_asked_
     assert run("export-hf", "--checkpoint", ten, *words, "--output", last) == 0
     assert (newest / "model.safetensors").read_bytes() == (last / "model.safetensors").read_bytes()
     assert AutoModelForCausalLM.from_pretrained(newest).dtype == torch.bfloat16
+
+
+def test_a_bf16_model_that_was_trained_in_fp32_is_exported_in_fp32(
+    tmp_path, tokenizer_folder, groups, tiny_model, tiny_architecture
+):
+    narrow = tiny_architecture.model_copy(update={"dtype": "bfloat16"})
+    start, out = tmp_path / "start", tmp_path / "out"
+    save_model_checkpoint(tiny_model, narrow, start, groups)
+    norm = tiny_model.decoder.final_layernorm.weight.detach().clone()
+    assert run("export-hf", "--checkpoint", start, "--tokenizer", tokenizer_folder, "--output", out) == 0
+    assert torch.equal(load_file(out / "model.safetensors")["model.norm.weight"], norm)
+    assert AutoModelForCausalLM.from_pretrained(out).dtype == torch.float32
 
 
 @pytest.mark.parametrize(

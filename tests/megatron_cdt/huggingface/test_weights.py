@@ -9,13 +9,13 @@ from safetensors.torch import load_file, save_file
 
 from contracts.errors import InputError
 from megatron_cdt.engine.model import build_model
-from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
+from megatron_cdt.engine.parallel import Layout
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.fresh import FreshWeights, initialize_weights
 from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.tensor_files import TensorFolder, plan_files
 from megatron_cdt.huggingface.weights import load_weights, save_model
-from tests.megatron_cdt.distributed import run_distributed
+from tests.megatron_cdt.distributed import run_distributed, start_layout
 from tests.megatron_cdt.huggingface.models import random_llama
 
 
@@ -86,16 +86,14 @@ def test_an_fp32_model_can_be_stored_in_bf16(tmp_path, groups):
 
 
 def in_two_processes(source, folder):
-    """Under TP 2: load and save; and the sizes of this rank's embedding and fresh-weights checksum."""
-    groups = start_processes(Layout(tensor=2))
+    """Under TP 2: load and save; then fill with fresh weights and save; return the embedding rows held here."""
+    groups = start_layout(Layout(tensor=2))
     through_megatron(source, folder / "tp2", groups)
     architecture = read_architecture(source)
     model = build_model(architecture, groups)
     initialize_weights(model, architecture, 5, groups)
     save_model(model, architecture, folder / "fresh-tp2", groups)
-    rows = model.embedding.word_embeddings.weight.shape[0]
-    stop_processes()
-    return rows
+    return model.embedding.word_embeddings.weight.shape[0]
 
 
 def test_two_tensor_parallel_processes_write_the_files_of_one(tmp_path, groups):

@@ -84,7 +84,8 @@ pre { font: 12.5px/1.5 var(--mono); overflow-x: auto; white-space: pre-wrap; }
 @media print { main { max-width: none; padding: 0; } nav { display: none; } body { font-size: 11px; }
   p { max-width: none; } h1 { font-size: 22px; } h2 { font-size: 16px; margin-top: 22px; } .lead { font-size: 13px; }
   table, .legend, .tokens, caption, figcaption { font-size: 10px; } th, td { padding: 4px 7px; }
-  .detail, .better, .explain, .hash { font-size: 9px; } .pair { grid-template-columns: 1fr 1fr; } .pair h3 { margin: 0; }
+  .detail, .better, .explain, .hash { font-size: 9px; }
+  h3 { font-size: 12px; } .pair { grid-template-columns: 1fr 1fr; } .pair h3 { margin: 0; }
   figure, tr, .notes { break-inside: avoid; } figure:has(.tokens) { break-inside: auto; } h2, h3 { break-after: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

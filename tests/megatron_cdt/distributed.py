@@ -23,15 +23,17 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron_cdt.engine.parallel import Layout, start_processes
 
 POLL_SECONDS = 0.05
+# A server that has imported the slow modules once forks the processes of every test.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["megatron_cdt.huggingface.weights", "transformers.models.llama.modeling_llama"])
 
 
 def run_distributed(function: Callable, processes: int, *arguments: object, timeout: float = 120) -> list:
     """What `function(*arguments)` returned in each of `processes` processes, by rank."""
-    context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         workers = [
-            context.Process(target=work, args=(function, arguments, rank, processes, port, folder))
+            FORKS.Process(target=work, args=(function, arguments, rank, processes, port, folder))
             for rank in range(processes)
         ]
         for worker in workers:

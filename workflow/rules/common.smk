@@ -106,16 +106,21 @@ def metadata_of_books():
     return [str(path) for path in Path(config["corpus"]["path"]).glob("metadata.csv")]
 
 
+def files_of(path):
+    """A file, or the files of a folder: each an input of its own, since a folder's time says little."""
+    return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if Path(path).is_dir() else [path]
+
+
 def tokenizer_sources():
     """What the tokenizer is made from: the one that the configuration names, or the books to train it on."""
-    path = config["tokenizer"]["path"]
-    return {"given": path} if path else {"books": books_of(config["tokenizer"]["split"])}
+    given = config["tokenizer"]["path"]
+    return {"given": files_of(given)} if given else {"books": books_of(config["tokenizer"]["split"])}
 
 
 def given_model():
     """The files of the Hugging Face folder that the configuration starts from; nothing from scratch."""
     folder = config["model"]["hugging_face"]
-    return {"hugging_face": sorted(str(file) for file in Path(folder).iterdir() if file.is_file())} if folder else {}
+    return {"hugging_face": files_of(folder)} if folder else {}
 
 
 def train_settings(method):

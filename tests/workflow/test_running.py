@@ -1,0 +1,108 @@
+"""Running the workflow: what a failure shows, what survives it, where it may be started, what Slurm is asked for."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import INSTANT_COMMAND
+
+COMPLAINT = "error: books/1.txt: not UTF-8 at byte 7; convert the file"
+FAILING_COMMAND = f"""
+import sys
+sys.stderr.write("{COMPLAINT}\\n")
+sys.exit(2)
+"""
+# Slurm, reduced to what submitting needs: every job is noted and has failed.
+SLURM = {
+    "sbatch": 'echo "$@" >> "$SUBMITTED"; echo 17',
+    "squeue": "echo '17|FAILED'",
+    "sacct": "echo '17|FAILED'",
+    "scontrol": 'echo "MinJobAge = 600 sec"',
+    "sinfo": "echo 'cpu*'",
+    "scancel": "true",
+    "sacctmgr": "true",
+    "sshare": "true",
+}
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine with Slurm's commands; `SUBMITTED` is the file with what was submitted."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, script in SLURM.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    return {"PATH": f"{programs}:{os.environ['PATH']}", "SUBMITTED": str(tmp_path / "submitted")}
+
+
+def test_the_one_line_error_of_a_failing_stage_reaches_the_person(fresh):
+    (fresh.folder / "data_prep/__main__.py").write_text(FAILING_COMMAND, encoding="utf-8")
+    failed = fresh.snakemake("--profile", "local", "--configfile", "config/demo.yaml")
+    assert failed.returncode == 1
+    assert COMPLAINT in failed.stdout
+    assert COMPLAINT in (fresh.folder / "results/demo/logs/train_tokenizer.log").read_text()
+
+
+def test_a_failed_training_keeps_its_run_folder_for_the_next_attempt(project):
+    run_folder = re.search(r"--run-folder (\S+)", planned_training(project))[1]
+    checkpoint = project.folder / run_folder / "checkpoints/step-40"
+    checkpoint.mkdir(parents=True)
+    (project.folder / "megatron_cdt/__main__.py").write_text(FAILING_COMMAND, encoding="utf-8")
+    failed = project.snakemake(*training_again())
+    assert failed.returncode == 1
+    assert checkpoint.is_dir()
+    (project.folder / "megatron_cdt/__main__.py").write_text(INSTANT_COMMAND, encoding="utf-8")
+    assert project.snakemake(*training_again()).returncode == 0
+    assert checkpoint.is_dir()
+
+
+def training_again(*more: str) -> list[str]:
+    return [
+        *("--profile", "local", "--configfile", "config/demo.yaml", "--forcerun", "train", *more),
+        *("--", "results/demo/models/cdt"),
+    ]
+
+
+def planned_training(project) -> str:
+    return project.snakemake(*training_again("-n")).stdout
+
+
+def test_it_runs_from_another_working_folder(fresh, tmp_path):
+    books = fresh.folder / "resources"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "resources").symlink_to(books)
+    started = fresh.snakemake(
+        *("--profile", "local", "--configfile", "config/demo.yaml", "--directory", str(elsewhere)),
+        *("--", "results/demo/tokens/train"),
+    )
+    assert started.returncode == 0, started.stdout
+    assert (elsewhere / "results/demo/tokens/train/done.json").is_file()
+
+
+def test_without_a_configuration_it_is_the_demo(project):
+    assert "Nothing to be done" in project.snakemake("-n").stdout
+
+
+def test_slurm_is_asked_for_a_job_with_its_time_and_memory_and_no_requeueing(fresh, slurm):
+    refused = fresh.snakemake(
+        *("--profile", "slurm", "--configfile", "config/demo.yaml", "--retries", "0"),
+        *("--slurm-init-seconds-before-status-checks", "1", "--", "results/demo/tokenizer"),
+        **slurm,
+    )
+    submitted = Path(slurm["SUBMITTED"]).read_text()
+    assert refused.returncode == 1
+    assert "--no-requeue" in submitted
+    assert "--mem 2000" in submitted
+    assert "--time=60" in submitted or "-t 60" in submitted
+    assert "--cpus-per-task=2" in submitted
+
+
+def test_slurm_plans_the_same_jobs_as_a_laptop(fresh, slurm):
+    asked = ("-n", "--configfile", "config/demo.yaml", "--quiet", "rules")
+    plans = [fresh.snakemake(*asked, "--profile", profile, **slurm).stdout for profile in ("local", "slurm")]
+    tables = [re.search(r"^job +count\n(.*?)^total.*?$", plan, flags=re.DOTALL | re.MULTILINE) for plan in plans]
+    assert tables[0][0] == tables[1][0]

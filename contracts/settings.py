@@ -46,7 +46,8 @@ def validated(kind: type[SomeSettings], values: dict, origin: str) -> SomeSettin
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        raise InputError(f"{origin}: {key}: {first['msg']}{hint(kind, first)}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{origin}: {key}: {message}{hint(kind, first)}") from None
 
 
 def hint(kind: type[Settings], complaint: dict) -> str:

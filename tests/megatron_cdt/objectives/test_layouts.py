@@ -1,7 +1,5 @@
 """One CDT step has the same threshold, mask share, losses and gradients under every way of sharing a row."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -20,6 +18,7 @@ from tests.megatron_cdt.distributed import run_distributed
 from tests.megatron_cdt.huggingface.models import random_llama
 
 RATES = {"lr_nominal": 1e-2, "lr_scheduled": 1e-2}
+CASES = [("ce", "all"), ("cdt", "all"), ("cdt", "answer")]
 SEGMENTS = [48, 16, 32]
 REAL = [45, 16, 29]
 
@@ -35,9 +34,15 @@ def packed_row_parts(labelled: str):
     return ids, np.where(supervised, np.append(ids[1:], 0), -100), real
 
 
-def one_step(folder: str, layout: dict, options: dict, method: str, labelled: str) -> dict:
-    """What one objective computes on one row in this process: telemetry, the row's loss, gradients as in the folder."""
+def steps(folder: str, layout: dict, options: dict) -> dict:
+    """What every case computes on one row in this process: telemetry, the row's loss, gradients as in the folder."""
     groups = start_processes(Layout(**layout))
+    results = {case: one_step(folder, groups, options, *case) for case in CASES}
+    return {"tp_rank": groups.tp.rank(), "results": results}
+
+
+def one_step(folder: str, groups, options: dict, method: str, labelled: str) -> dict:
+    """One objective on the row, from the folder's weights."""
     architecture = read_architecture(folder)
     ids, labels, real = packed_row_parts(labelled)
     with megatron_calls():
@@ -51,8 +56,7 @@ def one_step(folder: str, layout: dict, options: dict, method: str, labelled: st
         gradients = {
             name: tensor.clone() for name, tensor in zip(names, whole_tensors(model, groups, names), strict=True)
         }
-        total = sum_over(loss, groups.cp).item()
-    return {"loss": total, "telemetry": telemetry, "gradients": gradients, "tp_rank": groups.tp.rank()}
+    return {"loss": sum_over(loss, groups.cp).item(), "telemetry": telemetry, "gradients": gradients}
 
 
 def sum_gradients(model, groups) -> None:
@@ -71,13 +75,12 @@ def hf_folder(tmp_path_factory):
     return str(folder)
 
 
-@pytest.fixture(scope="module", params=[("ce", "all"), ("cdt", "all"), ("cdt", "answer")], ids="-".join)
-def alone(request, hf_folder):
-    """The step in one process, and what it was."""
-    method, labelled = request.param
-    result = one_step(hf_folder, {}, {}, method, labelled)
+@pytest.fixture(scope="module")
+def alone(hf_folder):
+    """Every case in one process."""
+    made = steps(hf_folder, {}, {})["results"]
     stop_processes()
-    return SimpleNamespace(method=method, labelled=labelled, **result)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -93,20 +96,26 @@ def alone(request, hf_folder):
 )
 def test_a_step_shared_by_processes_is_the_step_of_one(hf_folder, alone, layout, options):
     processes = layout.get("context", 1) * layout.get("tensor", 1)
-    results = run_distributed(one_step, processes, hf_folder, layout, options, alone.method, alone.labelled)
-    for result in results:
-        assert result["loss"] == pytest.approx(alone.loss, rel=1e-5)
-        assert result["telemetry"] == pytest.approx(alone.telemetry, rel=1e-5)
-        if result["tp_rank"] == 0:
-            for name, gradient in alone.gradients.items():
-                scale = gradient.abs().max().item()
-                torch.testing.assert_close(result["gradients"][name], gradient, rtol=1e-5, atol=1e-5 * scale)
+    for process in run_distributed(steps, processes, hf_folder, layout, options):
+        for case, expected in alone.items():
+            assert_same_step(process["results"][case], expected, with_gradients=process["tp_rank"] == 0)
+
+
+def assert_same_step(result: dict, expected: dict, *, with_gradients: bool) -> None:
+    """Equal to 1e-5 relative; a gradient's tolerance is relative to its tensor's largest element."""
+    assert result["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert result["telemetry"] == pytest.approx(expected["telemetry"], rel=1e-5)
+    for name, gradient in expected["gradients"].items() if with_gradients else ():
+        scale = gradient.abs().max().item()
+        torch.testing.assert_close(result["gradients"][name], gradient, rtol=1e-5, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize("recompute", ["full", "selective"])
 def test_recomputed_layers_change_no_bit(hf_folder, alone, recompute):
-    result = one_step(hf_folder, {}, {"recompute": recompute}, alone.method, alone.labelled)
+    results = steps(hf_folder, {}, {"recompute": recompute})["results"]
     stop_processes()
-    assert result["loss"] == alone.loss
-    assert result["telemetry"] == alone.telemetry
-    assert all(torch.equal(result["gradients"][name], gradient) for name, gradient in alone.gradients.items())
+    for case, expected in alone.items():
+        assert results[case]["loss"] == expected["loss"]
+        assert results[case]["telemetry"] == expected["telemetry"]
+        gradients = results[case]["gradients"]
+        assert all(torch.equal(gradients[name], gradient) for name, gradient in expected["gradients"].items())

@@ -40,14 +40,14 @@ class Architecture(Settings):
     dtype: Literal["float32", "bfloat16", "float16"] = Field(default="float32", description="dtype of stored weights")
 
     @model_validator(mode="after")
-    def heads_divide(self):
-        if self.head_dim % 2:
-            raise ValueError(f"head_dim {self.head_dim} must be even: rotary positions turn pairs of features")
+    def heads_divide_and_turn(self):
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads "
                 f"{self.num_attention_heads}: Hugging Face's Llama refuses others"
             )
+        if self.head_dim % 2:
+            raise ValueError(f"head_dim {self.head_dim} must be even: rotary positions turn pairs of features")
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(
                 f"num_attention_heads {self.num_attention_heads} must be a multiple of "

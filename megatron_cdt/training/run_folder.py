@@ -6,6 +6,7 @@ with; after a resume the records hold the steps up to the checkpoint and nothing
 """
 
 import fcntl
+import itertools
 import json
 import os
 import time
@@ -63,12 +64,18 @@ def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, 
     lock = WriterLock(run_folder)
     if difference:
         lock.release()
-        os.replace(run_folder, run_folder.with_name(f"{run_folder.name}.set-aside-{sha256_value(known)[:8]}"))
+        os.replace(run_folder, name_aside(run_folder, known))
         lock = WriterLock(run_folder)
     if known is None or difference:
         atomic_text(run_folder / "settings.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")
         atomic_text(run_folder / "fingerprint.json", json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
     return lock
+
+
+def name_aside(run_folder: Path, fingerprint: Mapping) -> Path:
+    """A name beside the run folder that nothing has: <folder>.set-aside-<8 hex of the fingerprint>."""
+    names = (f"{run_folder.name}.set-aside-{sha256_value([fingerprint, times])[:8]}" for times in itertools.count())
+    return next(run_folder.with_name(name) for name in names if not run_folder.with_name(name).exists())
 
 
 def read_fingerprint(run_folder: Path) -> dict | None:

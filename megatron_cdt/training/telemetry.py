@@ -85,14 +85,23 @@ COLUMNS = {
 
 def log_title(values: Mapping[str, float], last_step: int) -> str:
     """The titles above the log lines."""
-    width = 2 * len(str(last_step)) + 1
-    return "  ".join(["step".rjust(width), *(title.rjust(9) for name, (title, _) in COLUMNS.items() if name in values)])
+    return "  ".join(["step".rjust(step_width(last_step)), *(f"{COLUMNS[name][0]:>9}" for name in shown(values))])
 
 
 def log_line(values: Mapping[str, float], last_step: int) -> str:
     """One aligned line for people; full precision is in metrics.jsonl."""
-    step = f"{values['step']:>{len(str(last_step))}}/{last_step}"
-    return "  ".join([step, *(form.format(values[name]) for name, (_, form) in COLUMNS.items() if name in values)])
+    step = f"{values['step']}/{last_step}".rjust(step_width(last_step))
+    return "  ".join([step, *(COLUMNS[name][1].format(values[name]) for name in shown(values))])
+
+
+def shown(values: Mapping[str, float]) -> list[str]:
+    """The columns that these values fill."""
+    return [name for name in COLUMNS if name in values]
+
+
+def step_width(last_step: int) -> int:
+    """Characters of the first column, e.g. `100/100`."""
+    return max(len("step"), 2 * len(str(last_step)) + 1)
 
 
 def peak_memory_bytes() -> int:

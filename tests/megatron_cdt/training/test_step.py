@@ -1,0 +1,179 @@
+"""One step against plain PyTorch, and the steps that must not be taken."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from contracts.errors import InputError
+from contracts.packs import PackReader
+from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.parallel import stop_processes
+from megatron_cdt.objectives.ce import CrossEntropy
+from megatron_cdt.objectives.row import local_row
+from megatron_cdt.training.checkpoint import TrainingState
+from megatron_cdt.training.data_order import rows_of_step
+from megatron_cdt.training.loop import report
+from megatron_cdt.training.optimizer import build_optimizer, wrap_model
+from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.step import StepResult, train_step
+from tests.megatron_cdt.training.job import train_settings, write_pack
+
+RATE = 0.02
+
+
+@pytest.fixture
+def groups(groups):
+    yield groups
+    stop_processes()
+
+
+@pytest.fixture
+def pack(tmp_path) -> PackReader:
+    return PackReader(write_pack(tmp_path / "packs", rows=6, seed=3, tokenizer_digest="t"))
+
+
+def settings_of(**changes) -> TrainSettings:
+    # Adam with a tiny epsilon would blow up the rounding of tiny gradients.
+    constant = {"warmup_steps": 0, "learning_rate": RATE, "min_learning_rate": RATE, "adam_eps": 1e-3}
+    return TrainSettings(**train_settings(**{"method": "ce"} | constant | changes))
+
+
+def state_of(model, settings, groups) -> TrainingState:
+    ddp = wrap_model(model, groups)
+    return TrainingState(ddp, build_optimizer(ddp, settings, groups), None, groups)
+
+
+def naive_steps(model, pack, settings, groups, steps: int) -> list[tuple[float, float]]:
+    """Loss and gradient norm of each step, all in plain PyTorch: mean over labels, clip, AdamW without Megatron."""
+    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
+    vectors = [weight for weight in model.parameters() if weight.dim() == 1]
+    adam = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        lr=RATE,
+        betas=settings.adam_betas,
+        eps=settings.adam_eps,
+    )
+    told = []
+    for step in range(1, steps + 1):
+        numbers = rows_of_step(step, num_rows=len(pack), batch_rows=4, seed=settings.seed)
+        rows = [local_row(pack.row(number), groups) for number in numbers]
+        losses = [CrossEntropy(groups)(model, row, lr_nominal=0, lr_scheduled=0)[0] for row in rows]
+        loss = sum(losses) / sum(row.num_labels for row in rows)
+        adam.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_grad or math.inf)
+        adam.step()
+        told.append((loss.item(), norm.item()))
+    return told
+
+
+@pytest.mark.parametrize("clip_grad", [0.5, 0.0], ids=["clipped", "unclipped"])
+def test_loss_norm_and_weights_are_those_of_a_plain_pytorch_loop(
+    tiny_model, tiny_architecture, pack, groups, clip_grad
+):
+    settings = settings_of(clip_grad=clip_grad)
+    plain = build_model(tiny_architecture, groups)
+    plain.load_state_dict(tiny_model.state_dict())
+    wanted = naive_steps(plain, pack, settings, groups, steps=3)
+    assert all(norm > 0.5 for _, norm in wanted)
+    state = state_of(tiny_model, settings, groups)
+    for step, (loss, norm) in enumerate(wanted, start=1):
+        metrics = train_step(state, pack, settings, step, consumed_tokens=0).metrics
+        assert (metrics["loss"], metrics["grad_norm"]) == pytest.approx((loss, norm), rel=1e-5)
+    for (name, weight), expected in zip(tiny_model.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(weight, expected, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_tokens_and_rows_are_counted_without_padding(tiny_model, pack, groups):
+    settings = settings_of()
+    result = train_step(state_of(tiny_model, settings, groups), pack, settings, 1, consumed_tokens=1000)
+    rows = rows_of_step(1, num_rows=6, batch_rows=4, seed=settings.seed)
+    assert result.tokens == sum(int(pack.row(row).segment_tokens.sum()) for row in rows)
+    assert result.metrics["consumed_tokens"] == 1000 + result.tokens
+    assert result.metrics["consumed_rows"] == 4
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_rows(tiny_model, pack, groups):
+    settings = settings_of()
+    state = state_of(tiny_model, settings, groups)
+    with torch.no_grad():
+        tiny_model.head_weight()[0] = math.nan
+    embedding = tiny_model.embedding.word_embeddings.weight
+    before = embedding.clone()
+    rows = sorted(set(rows_of_step(2, num_rows=6, batch_rows=4, seed=settings.seed)))
+    with pytest.raises(InputError, match=rf"step 2: the loss is nan in rows \[{', '.join(map(str, rows))}\]"):
+        train_step(state, pack, settings, 2, consumed_tokens=0)
+    assert torch.equal(embedding, before)
+
+
+class WithoutLabels(PackReader):
+    """Rows whose labels are all masked, but for those in `labelled`."""
+
+    labelled: tuple[int, ...] = ()
+
+    def row(self, index):
+        row = super().row(index)
+        if index in self.labelled:
+            return row
+        return SimpleNamespace(
+            input_ids=row.input_ids,
+            segment_lengths=row.segment_lengths,
+            segment_tokens=row.segment_tokens,
+            positions=row.positions,
+            target_mask=lambda: row.target_mask() & False,
+        )
+
+
+@pytest.mark.parametrize("method", ["ce", "cdt"])
+def test_a_row_without_labels_teaches_nothing_and_harms_nothing(tiny_model, pack, groups, method):
+    settings = settings_of(method=method)
+    rows = rows_of_step(1, num_rows=6, batch_rows=4, seed=settings.seed)
+    masked = WithoutLabels(pack.folder)
+    masked.labelled = (rows[0],)
+    metrics = train_step(state_of(tiny_model, settings, groups), masked, settings, 1, consumed_tokens=0).metrics
+    assert all(math.isfinite(value) for value in metrics.values())
+
+
+def test_a_step_without_any_label_is_refused(tiny_model, pack, groups):
+    settings = settings_of()
+    with pytest.raises(InputError, match="have no labelled token"):
+        train_step(state_of(tiny_model, settings, groups), WithoutLabels(pack.folder), settings, 1, consumed_tokens=0)
+
+
+def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, groups, capsys):
+    settings = settings_of(method="cdt", cdt={"beta": 0.0})
+    state = state_of(tiny_model, settings, groups)
+    run = SimpleNamespace(settings=settings)
+    records = {name: Lines() for name in ("metrics.jsonl", "timing.jsonl")}
+    for step in (1, 2):
+        result = train_step(state, pack, settings, step, consumed_tokens=0)
+        assert result.metrics["changed_share"] == 0
+        report(run, result, 0.5, records)
+    said = capsys.readouterr().err
+    assert said.count("plain cross-entropy at twice the price") == 1
+    title, first, _, second = said.splitlines()
+    assert len(title) == len(first) == len(second)
+
+
+def test_metrics_hold_no_times(tiny_model, pack, groups):
+    records = {name: Lines() for name in ("metrics.jsonl", "timing.jsonl")}
+    result = StepResult({"step": 1, "loss": 2.0, "grad_norm": 1.0, "lr": 0.1}, tokens=100)
+    report(SimpleNamespace(settings=settings_of()), result, 0.5, records)
+    assert records["metrics.jsonl"].values == [result.metrics]
+    assert records["timing.jsonl"].values[0]["tokens_per_second"] == 200
+
+
+class Lines:
+    """A record that keeps its lines in memory."""
+
+    def __init__(self) -> None:
+        self.values = []
+
+    @property
+    def lines(self) -> int:
+        return len(self.values)
+
+    def append(self, values: dict) -> None:
+        self.values.append(values)

@@ -6,6 +6,8 @@ labelled positions only: peak memory is one chunk of logits, and nothing is comp
 # T local tokens, L labelled ones, C tokens of a chunk, V local vocabulary rows (V/tp of the whole), H hidden
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
 import torch.distributed as dist
 from megatron.core.process_groups_config import ProcessGroupCollection
@@ -17,23 +19,60 @@ from megatron_cdt.objectives.row import NO_LABEL, LocalRow
 
 # 2^26 fp32 logits are 256 MiB: 523 tokens at vocabulary 128,256, enough to fill a GPU's matrix units.
 LOGITS_PER_CHUNK = 2**26
+TokenWeights = Callable[[Tensor, Tensor], Tensor]
 
 
 def summed_cross_entropy(
-    model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection
+    model: LanguageModel,
+    embeddings_TBH: Tensor,
+    row: LocalRow,
+    groups: ProcessGroupCollection,
+    weigh: TokenWeights | None = None,
 ) -> Tensor:
-    """Sum over this rank's labelled tokens of -log p(label): fp64 scalar, differentiable, in nats."""
+    """Sum over this rank's labelled tokens of weight x -log p(label): fp64 scalar, differentiable, in nats.
+
+    `weigh(losses_C, positions_C)` gives the weights (constants, no gradient) of the tokens at those local
+    positions from their losses; without it every weight is 1.
+    """
+    return HeadCrossEntropy.apply(
+        head_input(model, embeddings_TBH, row, groups),
+        model.head_weight(),
+        row.labels_T,
+        groups.tp,
+        not model.config.sequence_parallel,
+        weigh,
+    )
+
+
+@torch.no_grad()
+def token_losses(model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection) -> Tensor:
+    """-log p(label) of every local position: fp32 [T], in nats, 0 where there is no label; no gradient."""
+    hidden_TH, weight_VH = head_input(model, embeddings_TBH, row, groups), model.head_weight()
+    losses_T = torch.zeros(len(row.labels_T), device=hidden_TH.device)
+    for positions_C in labelled_chunks(row.labels_T, weight_VH.shape[0]):
+        losses_T[positions_C], _ = losses_and_gradient(
+            hidden_TH[positions_C], weight_VH, row.labels_T[positions_C], groups.tp
+        )
+    return losses_T
+
+
+def head_input(model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection) -> Tensor:
+    """The final hidden states of all this context rank's tokens: [T, H]."""
     hidden_TBH = model.hidden_states(embeddings_TBH, row.packing)
     if model.config.sequence_parallel:
         # Its backward sums the vocabulary slices' gradients and scatters them over the sequence, in one go.
         hidden_TBH = gather_from_sequence_parallel_region(hidden_TBH, group=groups.tp)
-    return HeadCrossEntropy.apply(
-        hidden_TBH.squeeze(1), model.head_weight(), row.labels_T, groups.tp, not model.config.sequence_parallel
-    )
+    return hidden_TBH.squeeze(1)
+
+
+def labelled_chunks(labels_T: Tensor, local_vocabulary: int) -> Sequence[Tensor]:
+    """The labelled local positions, in pieces whose logits fit in memory: int64 [C] each."""
+    labelled_L = (labels_T != NO_LABEL).nonzero().squeeze(1)
+    return labelled_L.split(max(1, LOGITS_PER_CHUNK // local_vocabulary))
 
 
 class HeadCrossEntropy(torch.autograd.Function):
-    """sum_t -log softmax(W h_t)[label_t] over labelled t, with W split over the vocabulary in `tp_group`."""
+    """sum_t w_t x -log softmax(W h_t)[label_t] over labelled t, with W split over the vocabulary in `tp_group`."""
 
     @staticmethod
     def forward(
@@ -43,14 +82,17 @@ class HeadCrossEntropy(torch.autograd.Function):
         labels_T: Tensor,
         tp_group: dist.ProcessGroup,
         sum_hidden_gradient: bool = True,
+        weigh: TokenWeights | None = None,
     ) -> Tensor:
-        positions_L = (labels_T != NO_LABEL).nonzero().squeeze(1)
         grad_hidden_TH = torch.zeros_like(hidden_TH) if ctx.needs_input_grad[0] else None
         grad_weight_VH = torch.zeros_like(weight_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         loss = torch.zeros((), dtype=torch.float64, device=hidden_TH.device)
-        for positions_C in positions_L.split(max(1, LOGITS_PER_CHUNK // weight_VH.shape[0])):
+        for positions_C in labelled_chunks(labels_T, weight_VH.shape[0]):
             hidden_CH = hidden_TH[positions_C]
             losses_C, grad_logits_CV = losses_and_gradient(hidden_CH, weight_VH, labels_T[positions_C], tp_group)
+            if weigh is not None:
+                weights_C = weigh(losses_C, positions_C)
+                losses_C, grad_logits_CV = losses_C * weights_C, grad_logits_CV.mul_(weights_C.unsqueeze(1))
             loss += losses_C.double().sum()
             grad_logits_CV = grad_logits_CV.to(hidden_TH.dtype)
             if grad_hidden_TH is not None:
@@ -70,7 +112,7 @@ class HeadCrossEntropy(torch.autograd.Function):
             grad_hidden_TH = grad_hidden_TH * grad_loss.to(grad_hidden_TH.dtype)
         if grad_weight_VH is not None:
             grad_weight_VH = (grad_weight_VH * grad_loss.float()).to(ctx.weight_dtype)
-        return grad_hidden_TH, grad_weight_VH, None, None, None
+        return grad_hidden_TH, grad_weight_VH, None, None, None, None
 
 
 def losses_and_gradient(

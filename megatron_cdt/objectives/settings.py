@@ -26,3 +26,11 @@ class CdtSettings(Settings):
     residual_dtype: Literal["float32", "model"] = Field(
         default="float32", description="dtype in which E' enters the layers; in bfloat16 a small shift rounds away"
     )
+
+
+class LongCeSettings(Settings):
+    """LongCE's windows (the official code fixes 4,096 and 1,024; the CDT paper's baseline uses a window of 8,192)."""
+
+    context: int = Field(default=4096, gt=0, description="K: fewest tokens of short context; earlier tokens weigh 1")
+    stride: int = Field(default=1024, gt=0, description="d: tokens scored by one window")
+    clip: float = Field(default=5.0, gt=0, description="largest weight of a token")

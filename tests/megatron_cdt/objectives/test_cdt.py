@@ -10,7 +10,7 @@ from megatron_cdt.engine.parallel import Layout, start_processes
 from megatron_cdt.objectives import cdt
 from megatron_cdt.objectives.cdt import ContextDenoising
 from megatron_cdt.objectives.ce import CrossEntropy
-from megatron_cdt.objectives.row import cut_row, labelled_row
+from megatron_cdt.objectives.row import WholeRow, cut_row, labelled_row
 from megatron_cdt.objectives.settings import CdtSettings
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
@@ -130,8 +130,10 @@ def test_padding_changes_no_number_of_a_row(tiny_model, groups):
     ids, padding = generator.integers(0, 97, 10), generator.integers(0, 97, 6)
     labels = np.append(ids[1:], -100)
     rows = [
-        cut_row(ids, labels, np.ones(10, bool), [10], groups),
-        cut_row(np.append(ids, padding), np.append(labels, np.full(6, -100)), np.arange(16) < 10, [16], groups),
+        cut_row(WholeRow(ids, labels, np.ones(10, bool), [10]), groups),
+        cut_row(
+            WholeRow(np.append(ids, padding), np.append(labels, np.full(6, -100)), np.arange(16) < 10, [16]), groups
+        ),
     ]
     (loss, telemetry, grads), (padded_loss, padded_telemetry, padded_grads) = (
         step(ContextDenoising(CdtSettings(), groups), tiny_model, row) for row in rows

@@ -9,7 +9,6 @@ with PackedAttention. Both read packed rows (THD): RoPE and attention restart at
 import importlib.util
 import itertools
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -30,9 +29,9 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.attention import PackedAttention
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
 from megatron_cdt.engine.norm import RmsNorm
+from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.rope import rotary_inverse_frequencies
 
-Recompute = Literal["none", "selective", "full"]
 # Megatron-core's names: full recomputes each layer from its input, selective the core attention only.
 RECOMPUTATION = {
     "none": {},

@@ -5,7 +5,6 @@ state for a group.
 """
 
 import os
-from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -14,20 +13,7 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 
 from contracts.errors import InputError
 from megatron_cdt.engine.device import has_gpu, use_available_device
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Sizes of the parallel dimensions, in processes; data parallel is what remains of the world."""
-
-    tensor: int = 1
-    pipeline: int = 1
-    context: int = 1
-
-    @property
-    def model_parallel(self) -> int:
-        """Processes that hold one replica together."""
-        return self.tensor * self.pipeline * self.context
+from megatron_cdt.engine.options import Layout
 
 
 def start_processes(layout: Layout) -> ProcessGroupCollection:

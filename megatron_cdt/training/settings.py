@@ -10,8 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from contracts.settings import Settings
-from megatron_cdt.engine.model import Recompute
-from megatron_cdt.engine.parallel import Layout
+from megatron_cdt.engine.options import Layout, Recompute
 from megatron_cdt.objectives.settings import CdtSettings
 
 # They say when files are written, and change no number: a run may go on under other values.

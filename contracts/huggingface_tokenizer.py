@@ -6,13 +6,13 @@ Invariant: the ids equal those of transformers' AutoTokenizer with add_special_t
 split_special_tokens=True: text that spells a special token stays text.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 import tokenizers
 from tokenizers import decoders
 
+from contracts.companion_files import named_token, readable_bytes
 from contracts.errors import InputError
 from contracts.fingerprint import sha256_file
 
@@ -31,20 +31,15 @@ class HuggingFaceTokenizer:
         self.vocab_size = max(self.tokenizer.get_vocab(with_added_tokens=True).values()) + 1
         added = self.tokenizer.get_added_tokens_decoder()
         self.special_tokens = {token.content: number for number, token in added.items() if token.special}
-        self.bos_id = self.named_token(path, "bos_token")
-        self.eos_id = self.named_token(path, "eos_token")
+        self.bos_id = self.id_of(named_token(path, "bos_token"))
+        self.eos_id = self.id_of(named_token(path, "eos_token"))
         self.digest = sha256_file(path)
         # Only byte-level tokenizers write their pieces in that alphabet; others spell them as they are.
         self.bytes_of = byte_alphabet() if isinstance(self.tokenizer.decoder, decoders.ByteLevel) else {}
 
-    def named_token(self, path: Path, role: str) -> int | None:
-        """The id of the token that the companion files name for `role`, e.g. bos_token; None if they name none."""
-        for name in ("tokenizer_config.json", "special_tokens_map.json"):
-            token = read_companion(path.with_name(name)).get(role)
-            text = token.get("content") if isinstance(token, dict) else token
-            if text is not None:
-                return self.tokenizer.token_to_id(text)
-        return None
+    def id_of(self, token: str | None) -> int | None:
+        """The id of a token that the companion files name; None where they name none."""
+        return None if token is None else self.tokenizer.token_to_id(token)
 
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -79,26 +74,8 @@ def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
         raise InputError(f"{path}: not a Hugging Face tokenizer.json ({error}); fetch the file again") from None
 
 
-def read_companion(path: Path) -> dict:
-    """The JSON object beside a tokenizer.json, or {} where there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} line {error.lineno}: not valid JSON; fetch the file again") from None
-
-
 def byte_alphabet() -> dict[str, int]:
     """GPT-2's alphabet: printable Latin-1 bytes are themselves, the 68 others are U+0100 onwards in order."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(0x100 + rank): byte for rank, byte in enumerate(others)}
-
-
-def readable_bytes(data: bytes) -> str:
-    """`data` as text where it is whole UTF-8, and as <0xHH> per byte where it is a part of a character."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "".join(f"<0x{byte:02X}>" for byte in data)

@@ -64,7 +64,9 @@ def read_model(path: Path) -> sentencepiece.SentencePieceProcessor:
     try:
         return sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError):
-        raise InputError(f"{path}: not a sentencepiece model; name a .model file or a tokenizer.json") from None
+        raise InputError(
+            f"{path}: not a sentencepiece model and not tiktoken ranks; name a tokenizer.model or a tokenizer.json"
+        ) from None
 
 
 def id_or_none(token_id: int) -> int | None:

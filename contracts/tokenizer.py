@@ -1,6 +1,7 @@
 """The tokenizer as every room sees it: one interface over the file formats that models come with.
 
-in : a folder (tokenizer.model and/or tokenizer.json), a sentencepiece .model file, or a tokenizer.json
+in : a folder (tokenizer.model and/or tokenizer.json), a tokenizer.model (sentencepiece, or tiktoken ranks as Llama 3
+     has them: told apart by what the file holds), or a tokenizer.json
 out: a Tokenizer; `load_tokenizer(path)` is the only way to one
 Invariants: text never turns into a special token, whatever it spells (a book that contains "</s>" is a
 book); nothing adds BOS or EOS but the caller; `digest` names the bytes that the ids depend on.
@@ -16,6 +17,7 @@ import numpy as np
 from contracts.errors import InputError
 from contracts.huggingface_tokenizer import HuggingFaceTokenizer
 from contracts.sentencepiece_tokenizer import SentencePieceTokenizer
+from contracts.tiktoken_tokenizer import TiktokenTokenizer, is_ranks_file
 
 # In the order of preference where a folder has several: the ids are those of the first one found.
 VOCABULARY_FILES = ("tokenizer.model", "tokenizer.json")
@@ -51,13 +53,15 @@ class Tokenizer(Protocol):
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
-    """The tokenizer in `path`: a folder, a sentencepiece model, or a tokenizer.json.
+    """The tokenizer in `path`: a folder, a sentencepiece model, tiktoken ranks, or a tokenizer.json.
 
     Raises InputError where there is none, or where its file is broken.
     """
     file = vocabulary_file(Path(path))
     if file.suffix == ".json":
         return HuggingFaceTokenizer(file)
+    if is_ranks_file(file):
+        return TiktokenTokenizer(file)
     return SentencePieceTokenizer(file)
 
 
@@ -69,7 +73,7 @@ def vocabulary_file(path: Path) -> Path:
                 return path / name
         raise InputError(f"{path}: no tokenizer here; put {' or '.join(VOCABULARY_FILES)} into this folder")
     if not path.is_file():
-        raise InputError(f"{path}: no such tokenizer; name a folder, a sentencepiece .model file or a tokenizer.json")
+        raise InputError(f"{path}: no such tokenizer; name a folder, a tokenizer.model or a tokenizer.json")
     return path
 
 

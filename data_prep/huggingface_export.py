@@ -13,6 +13,8 @@ import sentencepiece
 import tokenizers
 from tokenizers import AddedToken, decoders, models, normalizers
 
+from contracts.tokenizer import Tokenizer
+
 SPACE_MARK = "\u2581"
 # Text that tells tokenizers apart: runs of spaces, all line ends, control bytes, digits, other scripts, specials.
 PROBES = (
@@ -24,7 +26,7 @@ PROBES = (
     "\u4e2d\u6587 \u0440\u0443\u0441\u0441\u043a\u0438\u0439 \u0639\u0631\u0628\u064a",
     "\U0001f600 \U0001f468\u200d\U0001f469\u200d\U0001f467",
     "\x00\x01\x7f\u00a0\u200b\ufeff\ufffd\u2028",
-    "<s> </s> <unk> <0x0A> [INST] ------- ******* ....... aaaaaaa",
+    "<s> </s> <unk> <|begin_of_text|> <|eot_id|> <0x0A> [INST] ------- ******* ....... aaaaaaa",
     "",
 )
 
@@ -90,8 +92,9 @@ def tokenizer_config(path: Path) -> str:
     return json.dumps(config | fixed, indent=1, sort_keys=True) + "\n"
 
 
-def same_ids(path: Path, exported: tokenizers.Tokenizer, texts: Iterable[str] = PROBES) -> bool:
+def same_ids(tokenizer: Tokenizer, exported: tokenizers.Tokenizer, texts: Iterable[str] = PROBES) -> bool:
     """Whether both tokenizers give the same ids on every one of `texts`."""
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
     exported.encode_special_tokens = True
-    return all(exported.encode(text, add_special_tokens=False).ids == processor.encode(text) for text in texts)
+    same = all(exported.encode(text, add_special_tokens=False).ids == tokenizer.encode(text) for text in texts)
+    exported.encode_special_tokens = False
+    return same

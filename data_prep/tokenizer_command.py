@@ -1,6 +1,6 @@
 """Make the tokenizer folder of a run: train a sentencepiece BPE on a corpus, or take in a given tokenizer.
 
-in : a corpus (--input, --split), or --tokenizer PATH (a folder, a .model file or a tokenizer.json)
+in : a corpus (--input, --split), or --tokenizer PATH (a folder, a tokenizer.model or a tokenizer.json)
 out: tokenizer.model and/or tokenizer.json + tokenizer_config.json, manifest.json
 Invariant: transformers' AutoTokenizer.from_pretrained(FOLDER) gives the ids of load_tokenizer(FOLDER).
 Run: python -m data_prep tokenizer --input resources/pg19 --vocab-size 4096 --output results/mine/tokenizer
@@ -12,15 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.command_line import positive_int, progress
+from contracts.companion_files import read_companion
 from contracts.errors import InputError
 from contracts.files import atomic_folder
 from contracts.fingerprint import code_fingerprint
+from contracts.huggingface_tokenizer import HuggingFaceTokenizer
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
-from contracts.sentencepiece_tokenizer import SentencePieceTokenizer
 from contracts.settings import load_settings, validated
+from contracts.tiktoken_tokenizer import TiktokenTokenizer
 from contracts.tokenizer import copy_tokenizer, load_tokenizer, tokenizer_files
 from data_prep.huggingface_export import same_ids, to_huggingface, tokenizer_config
 from data_prep.sources.source import SOURCES, Document, Source, open_source
+from data_prep.tiktoken_export import ranks_config, ranks_to_huggingface
 from data_prep.tokenizer_settings import TokenizerSettings
 from data_prep.train_sentencepiece import spread_order, train_sentencepiece
 
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
             settings=recorded(settings, arguments.line_ends),
             code=code,
             counts={"tokens": tokenizer.vocab_size, "special_tokens": len(tokenizer.special_tokens)},
-            packages=("sentencepiece", "tokenizers"),
+            packages=("sentencepiece", "tiktoken", "tokenizers"),
         )
         write_manifest(folder / MANIFEST_NAME, manifest)
     print(f"{arguments.output}: {tokenizer.vocab_size} tokens, digest {tokenizer.digest[:12]}")
@@ -95,14 +98,18 @@ def read_spread(source: Source) -> Iterator[Document]:
 
 
 def add_huggingface_files(folder: Path) -> None:
-    """Put tokenizer.json beside a sentencepiece model that has none, where it can give the same ids."""
-    model = folder / "tokenizer.model"
-    if not model.is_file() or not isinstance(load_tokenizer(folder), SentencePieceTokenizer):
+    """Put tokenizer.json beside a tokenizer.model that has none, where it can give the same ids."""
+    model, tokenizer = folder / "tokenizer.model", load_tokenizer(folder)
+    if not model.is_file() or isinstance(tokenizer, HuggingFaceTokenizer):
         return
-    exported = to_huggingface(model)
-    if not same_ids(model, exported):
+    if isinstance(tokenizer, TiktokenTokenizer):
+        exported = ranks_to_huggingface(tokenizer)
+        config = ranks_config(tokenizer, read_companion(folder / "tokenizer_config.json"))
+    else:
+        exported, config = to_huggingface(model), tokenizer_config(model)
+    if not same_ids(tokenizer, exported):
         reason = "does what tokenizer.json cannot say; transformers' AutoTokenizer will not load it"
         print(f"{model.name}: {reason}", file=sys.stderr)
         return
     exported.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(tokenizer_config(model), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(config, encoding="utf-8")

@@ -1,5 +1,6 @@
-"""Small tokenizers of both file formats, trained once a session on a few lines of text."""
+"""Small tokenizers of all file formats, trained once a session on a few lines of text."""
 
+import base64
 import io
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 import sentencepiece
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from contracts.huggingface_tokenizer import byte_alphabet
 
 LINES = [
     "It was the best of times, it was the worst of times,",
@@ -52,7 +55,20 @@ def huggingface_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", params=["sentencepiece", "huggingface"])
+@pytest.fixture(scope="session")
+def tiktoken_file(huggingface_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ranks in the format of Llama 3's tokenizer.model: the bytes, and what the byte-level tokenizer merges."""
+    alphabet = byte_alphabet()
+    vocabulary = tokenizers.Tokenizer.from_file(str(huggingface_file)).get_vocab(with_added_tokens=False)
+    spelled = [name for name in sorted(vocabulary, key=vocabulary.__getitem__) if alphabet.keys() >= set(name)]
+    tokens = [bytes(alphabet[letter] for letter in name) for name in spelled]
+    lines = [f"{base64.b64encode(token).decode()} {rank}\n" for rank, token in enumerate(tokens)]
+    path = tmp_path_factory.mktemp("tiktoken") / "tokenizer.model"
+    path.write_text("".join(lines))
+    return path
+
+
+@pytest.fixture(scope="session", params=["sentencepiece", "huggingface", "tiktoken"])
 def tokenizer_file(request: pytest.FixtureRequest) -> Path:
     """Each of the small tokenizers in turn."""
     return request.getfixturevalue(f"{request.param}_file")

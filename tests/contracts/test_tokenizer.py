@@ -32,7 +32,7 @@ def test_decoding_what_was_encoded_gives_the_text_back(tokenizer: Tokenizer, par
 def test_text_never_becomes_a_special_token_and_ids_stay_in_the_vocabulary(
     tokenizer: Tokenizer, parts: list[str]
 ) -> None:
-    ids = tokenizer.encode("".join(parts) + "<s></s>")
+    ids = tokenizer.encode("".join(parts) + "<s></s><|eot_id|>")
     assert not set(ids) & set(tokenizer.special_tokens.values())
     assert all(0 <= token < tokenizer.vocab_size for token in ids)
 
@@ -72,9 +72,9 @@ def test_every_byte_of_an_emoji_spans_the_emoji(tokenizer: Tokenizer) -> None:
 
 
 def test_special_tokens_have_names_and_leave_no_trace_in_text(tokenizer: Tokenizer) -> None:
-    eos = tokenizer.special_tokens["</s>"]
-    assert tokenizer.eos_id == eos
-    assert tokenizer.piece(eos) == "</s>"
+    eos = tokenizer.eos_id
+    assert tokenizer.piece(eos) in ("</s>", "<|end_of_text|>")
+    assert tokenizer.special_tokens[tokenizer.piece(eos)] == eos
     assert tokenizer.decode([*tokenizer.encode("it was"), eos]) == "it was"
 
 
@@ -126,6 +126,7 @@ def test_a_broken_companion_file_is_named_with_its_line(huggingface_file: Path, 
         ("llama2/tokenizer.model", 32000, 1, 2),
         ("mistral/mistral_instruct_tokenizer_240323.model.v3", 32768, 1, 2),
         ("open_llama", 32001, 1, 2),
+        ("llama3/tokenizer.model", 128256, 128000, 128001),
     ],
 )
 def test_published_tokenizers_keep_their_vocabulary_and_special_ids(

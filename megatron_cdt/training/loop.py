@@ -19,11 +19,10 @@ from tqdm import tqdm
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
 from megatron_cdt.training.checkpoint import Progress, TrainingState, save_checkpoint
-from megatron_cdt.training.run_folder import RECORDS, Record
+from megatron_cdt.training.report import Reporter
 from megatron_cdt.training.settings import TrainSettings
-from megatron_cdt.training.step import StepResult, train_step
+from megatron_cdt.training.step import train_step
 from megatron_cdt.training.stop import StopRequest
-from megatron_cdt.training.telemetry import log_line, log_title, peak_memory_bytes, say
 from megatron_cdt.training.validation import validation_loss
 
 
@@ -41,23 +40,22 @@ class Run:
 def train(run: Run, progress: Progress, stop: StopRequest) -> bool:
     """Train from `progress` to the last step (all processes call this); False where a signal ended it early.
 
-    Either way the last thing done is a checkpoint.
+    Either way its last step has a checkpoint.
     """
-    with open_records(run.folder) as records:
-        validate_if_due(run, progress.step, records)
+    with contextlib.closing(Reporter(run.folder, run.settings.steps)) as reporter:
+        validate_if_due(run, progress.step, reporter)
         for step in progress_bar(progress.step, run.settings.steps):
             started = time.perf_counter()
             result = train_step(run.state, run.pack, run.settings, step, progress.consumed_tokens)
             progress = Progress(step, result.metrics["consumed_rows"], result.metrics["consumed_tokens"])
-            report(run, result, time.perf_counter() - started, records)
+            reporter.step(result, time.perf_counter() - started)
             stopping = stop.by_any_rank()
             if stopping or is_checkpoint_step(step, run.settings):
-                for record in records.values():
-                    record.sync()
+                reporter.sync()
                 save_checkpoint(run.folder / CHECKPOINTS_NAME, run.state, progress, keep=run.settings.keep_checkpoints)
             if stopping and step < run.settings.steps:
                 return False
-            validate_if_due(run, step, records)
+            validate_if_due(run, step, reporter)
     return True
 
 
@@ -72,16 +70,11 @@ def is_validation_step(step: int, settings: TrainSettings) -> bool:
     return step == settings.steps or bool(interval and step and step % interval == 0)
 
 
-def validate_if_due(run: Run, step: int, records: dict[str, Record]) -> None:
+def validate_if_due(run: Run, step: int, reporter: Reporter) -> None:
     """Record the held-back loss after `step`, unless it is not due or was recorded before a restart."""
     if run.validation is None or not is_validation_step(step, run.settings) or is_recorded(run.folder, step):
         return
-    loss = validation_loss(run.state.ddp.module, run.validation, run.state.groups)
-    if records:
-        records["validation.jsonl"].append({"step": step, "validation_loss": loss})
-        say(f"step {step}: validation loss {loss:.5f} nats per token")
-    # Nobody may look for this record while rank 0 still writes it.
-    dist.barrier()
+    reporter.validation(step, validation_loss(run.state.ddp.module, run.validation, run.state.groups))
 
 
 def is_recorded(folder: Path, step: int) -> bool:
@@ -92,43 +85,6 @@ def is_recorded(folder: Path, step: int) -> bool:
         answer = [any(json.loads(line)["step"] == step for line in lines)]
     dist.broadcast_object_list(answer, src=0)
     return answer[0]
-
-
-@contextlib.contextmanager
-def open_records(folder: Path) -> Iterator[dict[str, Record]]:
-    """The run folder's records by file name on rank 0; nothing on the others."""
-    records = {name: Record(folder / name) for name in RECORDS} if dist.get_rank() == 0 else {}
-    try:
-        yield records
-    finally:
-        for record in records.values():
-            record.close()
-
-
-def report(run: Run, result: StepResult, seconds: float, records: dict[str, Record]) -> None:
-    """Append one step to the records and say it in one line; rank 0 only."""
-    if not records:
-        return
-    metrics, last_step = result.metrics, run.settings.steps
-    memory = peak_memory_bytes()
-    timing = {
-        "step": metrics["step"],
-        "milliseconds": 1000 * seconds,
-        "tokens_per_second": result.tokens / seconds,
-        "peak_memory_bytes": memory,
-    }
-    first_line = not records["metrics.jsonl"].lines
-    records["metrics.jsonl"].append(metrics)
-    records["timing.jsonl"].append(timing)
-    line = metrics | timing | {"memory_mib": memory / 2**20}
-    if first_line:
-        say(log_title(line, last_step))
-    say(log_line(line, last_step))
-    if first_line and metrics.get("changed_share") == 0:
-        say(
-            "WARNING: denoising changed no embedding element: this is plain cross-entropy at twice the price. "
-            'Set cdt.reduction to "sum", raise cdt.beta or learning_rate, or set cdt.residual_dtype to "float32".'
-        )
 
 
 def progress_bar(done: int, steps: int) -> Iterator[int]:

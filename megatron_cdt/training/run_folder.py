@@ -115,13 +115,11 @@ class Record:
 
     def __init__(self, path: Path) -> None:
         self.handle = open(path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed in `close`)
-        self.lines = 0  # appended by this process
 
     def append(self, values: Mapping[str, float | int]) -> None:
         """One line; floats at full precision (repr), so that equal text means equal bits."""
         self.handle.write(json.dumps(values, allow_nan=False) + "\n")
         self.handle.flush()
-        self.lines += 1
 
     def sync(self) -> None:
         """Force the lines to disk: a checkpoint must never be ahead of them."""

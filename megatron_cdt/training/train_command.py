@@ -49,7 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--settings", required=True, metavar="S", help="the `train` settings: a YAML/JSON file, or JSON text")
     add("--data", required=True, metavar="PACKS", help="folder of packed rows to train on")
     add("--validation", metavar="PACKS", help="folder of packed rows held back for validation")
-    add("--start", required=True, metavar="CHECKPOINT", help="checkpoint to start from (import-hf makes one)")
+    # Not `--start` alone: torchrun takes that for its own --start-method, even after the module name.
+    add(
+        "--start-checkpoint",
+        "--start",
+        dest="start",
+        required=True,
+        metavar="CHECKPOINT",
+        help="checkpoint to start from (import-hf makes one)",
+    )
     add("--tokenizer", required=True, metavar="FOLDER", help="tokenizer of the packs; copied beside the weights")
     add("--run-folder", required=True, metavar="R", help="checkpoints and metrics; the run goes on from it")
     add("--output", required=True, metavar="HF_FOLDER", help="Hugging Face folder to write at the end")

@@ -1,5 +1,7 @@
 """One step against plain PyTorch, and the steps that must not be taken."""
 
+import contextlib
+import json
 import math
 from types import SimpleNamespace
 
@@ -14,8 +16,8 @@ from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.row import local_row
 from megatron_cdt.training.checkpoint import TrainingState
 from megatron_cdt.training.data_order import rows_of_step
-from megatron_cdt.training.loop import report
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
+from megatron_cdt.training.report import Reporter
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import StepResult, train_step
 from tests.megatron_cdt.training.job import train_settings, write_pack
@@ -142,38 +144,23 @@ def test_a_step_without_any_label_is_refused(tiny_model, pack, groups):
         train_step(state_of(tiny_model, settings, groups), WithoutLabels(pack.folder), settings, 1, consumed_tokens=0)
 
 
-def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, groups, capsys):
+def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, groups, tmp_path, capsys):
     settings = settings_of(method="cdt", cdt={"beta": 0.0})
     state = state_of(tiny_model, settings, groups)
-    run = SimpleNamespace(settings=settings)
-    records = {name: Lines() for name in ("metrics.jsonl", "timing.jsonl")}
-    for step in (1, 2):
-        result = train_step(state, pack, settings, step, consumed_tokens=0)
-        assert result.metrics["changed_share"] == 0
-        report(run, result, 0.5, records)
+    with contextlib.closing(Reporter(tmp_path, last_step=1000)) as reporter:
+        for step in (1, 2):
+            result = train_step(state, pack, settings, step, consumed_tokens=0)
+            assert result.metrics["changed_share"] == 0
+            reporter.step(result, 0.5)
     said = capsys.readouterr().err
-    assert said.count("plain cross-entropy at twice the price") == 1
+    assert said.count("step 1: denoising changed no embedding element") == 1
     title, first, _, second = said.splitlines()
     assert len(title) == len(first) == len(second)
 
 
-def test_metrics_hold_no_times(tiny_model, pack, groups):
-    records = {name: Lines() for name in ("metrics.jsonl", "timing.jsonl")}
-    result = StepResult({"step": 1, "loss": 2.0, "grad_norm": 1.0, "lr": 0.1}, tokens=100)
-    report(SimpleNamespace(settings=settings_of()), result, 0.5, records)
-    assert records["metrics.jsonl"].values == [result.metrics]
-    assert records["timing.jsonl"].values[0]["tokens_per_second"] == 200
-
-
-class Lines:
-    """A record that keeps its lines in memory."""
-
-    def __init__(self) -> None:
-        self.values = []
-
-    @property
-    def lines(self) -> int:
-        return len(self.values)
-
-    def append(self, values: dict) -> None:
-        self.values.append(values)
+def test_metrics_hold_no_times_and_timing_has_them(groups, tmp_path):
+    metrics = {"step": 1, "loss": 2.0, "grad_norm": 1.0, "lr": 0.1}
+    with contextlib.closing(Reporter(tmp_path, last_step=1)) as reporter:
+        reporter.step(StepResult(metrics, tokens=100), seconds=0.5)
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == metrics
+    assert json.loads((tmp_path / "timing.jsonl").read_text())["tokens_per_second"] == 200

@@ -1,0 +1,66 @@
+"""Telling a run's steps: lines in the run folder for machines, lines on stderr for people. Only rank 0 tells."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch.distributed as dist
+
+from megatron_cdt.training.run_folder import RECORDS, Record
+from megatron_cdt.training.step import StepResult
+from megatron_cdt.training.telemetry import log_line, log_title, peak_memory_bytes, say
+
+CHANGES_NOTHING = (
+    "WARNING: step {step}: denoising changed no embedding element; this is plain cross-entropy at twice the price. "
+    'Set cdt.reduction to "sum", raise cdt.beta or learning_rate, or set cdt.residual_dtype to "float32".'
+)
+
+
+class Reporter:
+    """The open records of a run; on other ranks than 0 it has none and every call is silent."""
+
+    def __init__(self, folder: Path, last_step: int) -> None:
+        names = RECORDS if dist.get_rank() == 0 else ()
+        self.records = {name: Record(folder / name) for name in names}
+        self.last_step = last_step
+        self.has_titles = self.has_warned = False
+
+    def step(self, result: StepResult, seconds: float) -> None:
+        """One step and how long it took."""
+        if not self.records:
+            return
+        memory = peak_memory_bytes()
+        timing = {
+            "step": result.metrics["step"],
+            "milliseconds": 1000 * seconds,
+            "tokens_per_second": result.tokens / seconds,
+            "peak_memory_bytes": memory,
+        }
+        self.records["metrics.jsonl"].append(result.metrics)
+        self.records["timing.jsonl"].append(timing)
+        self.say_step(result.metrics | timing | {"memory_mib": memory / 2**20})
+
+    def say_step(self, values: Mapping[str, float]) -> None:
+        """The step's line on stderr, with titles above the first, and a warning where CDT does nothing."""
+        if not self.has_titles:
+            say(log_title(values, self.last_step))
+        say(log_line(values, self.last_step))
+        if values.get("changed_share") == 0 and not self.has_warned:
+            say(CHANGES_NOTHING.format(step=values["step"]))
+            self.has_warned = True
+        self.has_titles = True
+
+    def validation(self, step: int, loss: float) -> None:
+        """The held-back loss after a step."""
+        if self.records:
+            self.records["validation.jsonl"].append({"step": step, "validation_loss": loss})
+            say(f"step {step}: validation loss {loss:.5f} nats per token")
+
+    def sync(self) -> None:
+        """Force every line to disk: a checkpoint must never be ahead of them."""
+        for record in self.records.values():
+            record.sync()
+
+    def close(self) -> None:
+        """Force every line to disk, and let go of the files."""
+        for record in self.records.values():
+            record.close()

@@ -32,6 +32,7 @@ class WholeRow:
     labels_N: np.ndarray  # int64, the token to predict here, or NO_LABEL
     real_N: np.ndarray  # bool, False for padding
     segment_lengths: Sequence[int]  # tokens, padding included
+    answers_only: bool = False  # the labels are chosen spans (answers), not every token
 
     def segments(self) -> Iterator[tuple[int, int]]:
         """(start, real tokens) of every segment, in row order."""
@@ -76,7 +77,8 @@ def local_row(pack_row: PackRow, groups: ProcessGroupCollection) -> LocalRow:
     lengths = pack_row.segment_lengths.tolist()
     labels_N = next_tokens(pack_row.input_ids, pack_row.target_mask())
     real_N = pack_row.positions() < np.repeat(pack_row.segment_tokens, pack_row.segment_lengths)
-    return cut_row(WholeRow(pack_row.input_ids, labels_N, real_N, lengths), groups)
+    answers_only = pack_row.label_spans is not None
+    return cut_row(WholeRow(pack_row.input_ids, labels_N, real_N, lengths, answers_only), groups)
 
 
 def labelled_row(input_ids: Sequence[int], labels: Sequence[int], groups: ProcessGroupCollection) -> LocalRow:

@@ -34,3 +34,11 @@ class LongCeSettings(Settings):
     context: int = Field(default=4096, gt=0, description="K: fewest tokens of short context; earlier tokens weigh 1")
     stride: int = Field(default=1024, gt=0, description="d: tokens scored by one window")
     clip: float = Field(default=5.0, gt=0, description="largest weight of a token")
+
+
+class LogoSettings(Settings):
+    """LOGO's constants; the defaults are the released Llama-3 script's."""
+
+    beta: float = Field(default=10.0, gt=0, description="sharpness of the preference, per nat")
+    margin: float = Field(default=0.3, ge=0, description="advantage asked for, in nats per token (gamma / beta)")
+    sft_weight: float = Field(default=0.1, ge=0, description="weight of the chosen answer's cross-entropy")

@@ -8,7 +8,7 @@ Run: python -m workflow.configuration '{"run": "demo", ...}'
 
 import sys
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -19,7 +19,7 @@ from eval.settings import EvalSettings
 from megatron_cdt.architecture import ModelSettings
 from megatron_cdt.training.settings import TrainSettings
 
-Method = Literal["ce", "cdt"]
+Method = TrainSettings.model_fields["method"].annotation
 
 
 def without_method(schema: dict) -> None:
@@ -33,7 +33,7 @@ class TrainSection(TrainSettings):
     model_config = ConfigDict(json_schema_extra=without_method)
 
     methods: tuple[Method, ...] = Field(
-        default=get_args(Method), min_length=1, description="trainings of this run (names); each makes a model"
+        default=("ce", "cdt"), min_length=1, description="trainings of this run (names); each makes a model"
     )
 
 

@@ -35,7 +35,7 @@ def bad_configuration(message):
 
 
 def check_configuration():
-    """Refuse what the schema does not know, then fill in the defaults."""
+    """Refuse what the schema does not know, fill in the defaults, and return the schema."""
     schema_file = REPOSITORY / "workflow/schemas/config.schema.json"
     try:
         validate(config, str(schema_file), set_default=False)
@@ -47,6 +47,7 @@ def check_configuration():
         bad_configuration(f"{place or 'top level'}: {complaint.message}{hint}")
     schema = json.loads(schema_file.read_text())
     fill_defaults(config, schema, schema["$defs"])
+    return schema
 
 
 def fill_defaults(values, schema, definitions):
@@ -68,7 +69,8 @@ def check_across_sections():
         sys.exit(checked.returncode)
 
 
-check_configuration()
+SCHEMA = check_configuration()
+KNOWN_METHODS = SCHEMA["$defs"]["TrainSection"]["properties"]["methods"]["items"]["enum"]
 
 METHODS = list(config["train"]["methods"])
 TASKS = list(config["eval"]["tasks"])
@@ -125,8 +127,8 @@ def given_model():
 
 def train_settings(method):
     """The training settings of one method; another method's own section stays out of them."""
-    common = {key: value for key, value in config["train"].items() if key not in {"methods", "cdt"}}
-    return {**common, "method": method, **({"cdt": config["train"]["cdt"]} if method == "cdt" else {})}
+    of_others = set(KNOWN_METHODS) - {method} | {"methods"}
+    return {key: value for key, value in config["train"].items() if key not in of_others} | {"method": method}
 
 
 def run_folder(method):

@@ -1,4 +1,4 @@
-"""The shape of a Llama-family model: the one description that config.json, Megatron-core and the settings share.
+"""The shape of a Llama-like model: the one description that config.json, Megatron-core and the settings share.
 
 Invariant: nothing here depends on a parallel layout, a device or a library version.
 """
@@ -10,20 +10,58 @@ from pydantic import Field, model_validator
 from contracts.errors import InputError
 from contracts.settings import Settings
 
+# They differ in the attention alone: qwen2 adds biases to queries, keys and values, qwen3 norms queries and keys.
+Family = Literal["llama", "mistral", "qwen2", "qwen3"]
+# The keys that each kind of stretch reads besides the factor.
+READ_BY_ROPE_TYPE = {
+    "linear": (),
+    "llama3": ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
+    "yarn": ("beta_fast", "beta_slow", "attention_factor", "original_max_position_embeddings"),
+}
+
 
 class RopeScaling(Settings):
     """How rotary frequencies are stretched for longer contexts; the names are Hugging Face's."""
 
-    rope_type: Literal["linear", "llama3"] = Field(description="linear: all frequencies / factor; llama3: Llama-3.1's")
+    rope_type: Literal["linear", "llama3", "yarn"] = Field(
+        description="linear: all frequencies / factor; llama3: Llama-3.1's; yarn: YaRN's, with its attention factor"
+    )
     factor: float = Field(gt=0, description="stretch of the context, a ratio")
     low_freq_factor: float = Field(default=1.0, gt=0, description="llama3: original length / longest kept wavelength")
     high_freq_factor: float = Field(default=4.0, gt=0, description="llama3: original length / shortest stretched wave")
-    original_max_position_embeddings: int = Field(default=8192, gt=0, description="llama3: trained length, in tokens")
+    original_max_position_embeddings: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="llama3 and yarn, required there: length before the stretch, in tokens"
+    )
+    beta_fast: float = Field(default=32.0, gt=0, description="yarn: turns over the original length that are kept")
+    beta_slow: float = Field(default=1.0, gt=0, description="yarn: turns over the original length that are stretched")
+    attention_factor: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="yarn: m, which multiplies queries and keys; null: 0.1 ln(factor) + 1"
+    )
+
+    @model_validator(mode="after")
+    def has_what_its_type_reads(self):
+        read = READ_BY_ROPE_TYPE[self.rope_type]
+        for name, field in type(self).model_fields.items():
+            if name not in ("rope_type", "factor", *read) and getattr(self, name) != field.default:
+                raise ValueError(f"rope_type {self.rope_type} does not read {name}; remove it or change the type")
+        if "original_max_position_embeddings" in read and self.original_max_position_embeddings is None:
+            raise ValueError(
+                f"rope_type {self.rope_type} needs original_max_position_embeddings: the length that the weights "
+                f"were trained with before the stretch"
+            )
+        if self.rope_type == "yarn" and self.beta_fast <= self.beta_slow:
+            raise ValueError(f"beta_fast {self.beta_fast} must be above beta_slow {self.beta_slow}")
+        return self
 
 
 class Architecture(Settings):
     """A decoder with RMSNorm, rotary positions, grouped-query attention and a SwiGLU MLP."""
 
+    family: Family = Field(
+        default="llama",
+        description="Hugging Face's model_type: llama and mistral are one maths; qwen2 adds biases to queries, keys "
+        "and values; qwen3 norms each head's queries and keys",
+    )
     vocab_size: int = Field(gt=0, description="rows of the embedding, in tokens")
     hidden_size: int = Field(gt=0, description="width of the residual stream, in features")
     num_layers: int = Field(gt=0, description="transformer layers")
@@ -39,9 +77,19 @@ class Architecture(Settings):
     initializer_range: float = Field(default=0.02, gt=0, description="standard deviation of fresh weights")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(default="float32", description="dtype of stored weights")
 
+    @property
+    def qkv_bias(self) -> bool:
+        """Whether queries, keys and values have biases."""
+        return self.family == "qwen2"
+
+    @property
+    def qk_norm(self) -> bool:
+        """Whether each head's queries and keys pass an RMSNorm before their rotation."""
+        return self.family == "qwen3"
+
     @model_validator(mode="after")
     def heads_divide_and_turn(self):
-        if self.hidden_size % self.num_attention_heads:
+        if self.family == "llama" and self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads "
                 f"{self.num_attention_heads}: Hugging Face's Llama refuses others"
@@ -99,10 +147,23 @@ def check_vocabulary(architecture: Architecture, tokenizer_size: int | None) -> 
         )
 
 
+# What may be changed when weights come from a Hugging Face folder: none of it changes a tensor's shape.
+CONTEXT_FIELDS = ("rope_theta", "rope_scaling", "max_position_embeddings")
+
+
 class ModelSettings(Settings):
-    """Where the start weights come from: a Hugging Face folder, or fresh ones of a given architecture."""
+    """Where the start weights come from: a Hugging Face folder (its context extended or not), or fresh ones."""
 
     hugging_face: str | None = Field(default=None, description="folder with config.json and safetensors")
+    rope_theta: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="with hugging_face: another base of the rotary frequencies; null: the folder's"
+    )
+    rope_scaling: RopeScaling | None = Field(
+        default=None, description="with hugging_face: another stretch, in place of the folder's; null: the folder's"
+    )
+    max_position_embeddings: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="with hugging_face: another longest context, in tokens; null: the folder's, or yarn's"
+    )
     architecture: ArchitectureSettings | None = Field(default=None, description="shape of a model from scratch")
     seed: int = Field(default=1234, ge=0, description="from scratch: seed of the fresh weights")
 
@@ -112,4 +173,36 @@ class ModelSettings(Settings):
             raise ValueError("hugging_face and architecture are both given; keep one of them")
         if not self.hugging_face and not self.architecture:
             raise ValueError("give hugging_face (a folder with config.json) or architecture (from scratch)")
+        given = [name for name in CONTEXT_FIELDS if getattr(self, name) is not None]
+        if self.architecture and given:
+            raise ValueError(f"{given[0]} changes a Hugging Face folder's; from scratch, set architecture.{given[0]}")
         return self
+
+    def extend(self, architecture: Architecture) -> Architecture:
+        """The folder's architecture with this section's rope_theta, rope_scaling and max_position_embeddings.
+
+        Raises InputError where a new stretch and the longest context contradict each other, or where the context
+        would become shorter than the folder's.
+        """
+        changes = {name: getattr(self, name) for name in CONTEXT_FIELDS if getattr(self, name) is not None}
+        if self.rope_scaling and self.rope_scaling.rope_type == "yarn":
+            changes["max_position_embeddings"] = yarn_length(self.rope_scaling, self.max_position_embeddings)
+        length = changes.get("max_position_embeddings", architecture.max_position_embeddings)
+        if length < architecture.max_position_embeddings:
+            raise InputError(
+                f"model.max_position_embeddings would become {length}, below the folder's "
+                f"{architecture.max_position_embeddings}; shorter rows need no such change: set pack.length alone"
+            )
+        return architecture.model_copy(update=changes)
+
+
+def yarn_length(scaling: RopeScaling, asked: int | None) -> int:
+    """factor x original length, in tokens: some versions of transformers take the factor from that ratio."""
+    length = round(scaling.factor * scaling.original_max_position_embeddings)
+    if asked not in (None, length):
+        raise InputError(
+            f"model.max_position_embeddings {asked} is not rope_scaling.factor {scaling.factor:g} x "
+            f"original_max_position_embeddings {scaling.original_max_position_embeddings}; leave it out, or set the "
+            f"factor to {asked / scaling.original_max_position_embeddings:g}"
+        )
+    return length

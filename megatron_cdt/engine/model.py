@@ -8,6 +8,7 @@ with PackedAttention. Both read packed rows (THD): RoPE and attention restart at
 
 import importlib.util
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -30,7 +31,7 @@ from megatron_cdt.engine.attention import PackedAttention
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
-from megatron_cdt.engine.rope import rotary_inverse_frequencies
+from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies
 
 # Megatron-core's names: full recomputes each layer from its input, selective the core attention only.
 RECOMPUTATION = {
@@ -75,9 +76,12 @@ def uses_transformer_engine() -> bool:
 def layer_specs(architecture: Architecture) -> ModuleSpec | TransformerBlockSubmodules:
     """The layers: TransformerEngine's, or megatron-core's with our attention and norm."""
     if uses_transformer_engine():
-        return get_gpt_layer_with_transformer_engine_spec()
-    layer = get_gpt_layer_local_spec(normalization="RMSNorm")
-    layer.submodules.self_attention.submodules.core_attention = PackedAttention
+        return get_gpt_layer_with_transformer_engine_spec(qk_layernorm=architecture.qk_norm)
+    layer = get_gpt_layer_local_spec(normalization="RMSNorm", qk_layernorm=architecture.qk_norm)
+    attention = layer.submodules.self_attention.submodules
+    attention.core_attention = PackedAttention
+    if architecture.qk_norm:
+        attention.q_layernorm = attention.k_layernorm = RmsNorm
     layer.submodules.input_layernorm = RmsNorm
     layer.submodules.pre_mlp_layernorm = RmsNorm
     return TransformerBlockSubmodules(layer_specs=[layer] * architecture.num_layers, layer_norm=RmsNorm)
@@ -107,6 +111,10 @@ def transformer_config(
         gated_linear_unit=True,
         activation_func=F.silu,
         add_bias_linear=False,
+        add_qkv_bias=architecture.qkv_bias,
+        # finalize_model_grads sums these norms' gradients over tensor parallel ranks, which hold other heads.
+        qk_layernorm=architecture.qk_norm,
+        softmax_scale=softmax_scale(architecture),
         hidden_dropout=0.0,
         attention_dropout=0.0,
         bias_activation_fusion=False,
@@ -128,6 +136,15 @@ def transformer_config(
         sequence_parallel=sequence_parallel and groups.tp.size() > 1,
         **RECOMPUTATION[recompute],
     )
+
+
+def softmax_scale(architecture: Architecture) -> float | None:
+    """m^2 / sqrt(head_dim) for YaRN's attention factor m; None: Megatron's own 1 / sqrt(head_dim).
+
+    m multiplies queries and keys alike; in the scale of their product no kernel can lose it (fused RoPE would).
+    """
+    factor = attention_factor(architecture)
+    return None if factor == 1 else factor**2 / math.sqrt(architecture.head_dim)
 
 
 def check_divides(architecture: Architecture, groups: ProcessGroupCollection) -> None:

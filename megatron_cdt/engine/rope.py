@@ -1,7 +1,10 @@
-"""Rotary frequencies: base, linear stretch, Llama-3.1's stretch.
+"""Rotary frequencies: base, linear stretch, Llama-3.1's stretch, YaRN.
 
-Megatron-core hard-codes Llama-3.1's constants; these functions take them from the architecture, so that a
-model's config.json alone decides. Source of the llama3 rule: the Llama 3.1 release; same as transformers'.
+Megatron-core hard-codes Llama-3.1's constants and applies YaRN's attention factor only where its configuration has
+the right attributes, silently not elsewhere; these functions take both from the architecture, so that a model's
+config.json alone decides. Sources: the Llama 3.1 release; YaRN (arXiv 2309.00071, section 3). Same as transformers'.
+
+# D head size
 """
 
 import math
@@ -21,6 +24,8 @@ def rotary_inverse_frequencies(architecture: Architecture) -> Tensor:
         return frequencies
     if scaling.rope_type == "linear":
         return frequencies / scaling.factor
+    if scaling.rope_type == "yarn":
+        return yarn_frequencies(frequencies, scaling, architecture.rope_theta)
     return llama3_frequencies(frequencies, scaling)
 
 
@@ -32,3 +37,27 @@ def llama3_frequencies(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
     blended = (1 - blend) * frequencies / scaling.factor + blend * frequencies
     stretched = torch.where(turns < scaling.low_freq_factor, frequencies / scaling.factor, blended)
     return torch.where(turns > scaling.high_freq_factor, frequencies, stretched)
+
+
+def yarn_frequencies(frequencies: Tensor, scaling: RopeScaling, theta: float) -> Tensor:
+    """Kept up to the pair of features that turns beta_fast times, divided by the factor from beta_slow turns on."""
+    half = len(frequencies)
+    first, last = (
+        2 * half * math.log(scaling.original_max_position_embeddings / (turns * 2 * math.pi)) / (2 * math.log(theta))
+        for turns in (scaling.beta_fast, scaling.beta_slow)
+    )
+    # Pairs number 0 to D/2 - 1, yet the published code clamps to D - 1: weights were trained with that ramp.
+    first, last = max(math.floor(first), 0), min(math.ceil(last), 2 * half - 1)
+    width = last - first or 0.001
+    stretched = ((torch.arange(half, dtype=torch.float32) - first) / width).clamp(0, 1)
+    return frequencies / scaling.factor * stretched + frequencies * (1 - stretched)
+
+
+def attention_factor(architecture: Architecture) -> float:
+    """YaRN's m, which multiplies the rotated queries and keys (so attention scores by m^2); 1 without YaRN."""
+    scaling = architecture.rope_scaling
+    if scaling is None or scaling.rope_type != "yarn":
+        return 1.0
+    if scaling.attention_factor is not None:
+        return scaling.attention_factor
+    return 0.1 * math.log(scaling.factor) + 1 if scaling.factor > 1 else 1.0

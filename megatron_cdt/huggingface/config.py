@@ -1,6 +1,6 @@
 """config.json <-> Architecture.
 
-in : a Hugging Face folder's config.json (model_type llama, or mistral without a sliding window)
+in : a Hugging Face folder's config.json (model_type llama, mistral, qwen2 or qwen3; attention over the whole context)
 out: the same model's Architecture; and from an Architecture a config.json that transformers 4 and 5 both read
 Invariant: read_architecture(what write_config wrote) is the same Architecture; a setting that would change the
 maths and is not understood is refused, never ignored.
@@ -8,29 +8,40 @@ maths and is not understood is refused, never ignored.
 
 import json
 from pathlib import Path
+from typing import get_args
 
 from contracts.errors import InputError
 from contracts.files import existing_file, existing_folder
 from contracts.settings import validated
-from megatron_cdt.architecture import Architecture, RopeScaling
+from megatron_cdt.architecture import Architecture, Family
+from megatron_cdt.huggingface.rope import read_rope, write_rope
 
 CONFIG_NAME = "config.json"
 GENERATION_CONFIG_NAME = "generation_config.json"
-SUPPORTED = "supported: llama, and mistral without a sliding window"
-# What transformers takes where config.json is silent; llama's max_position_embeddings and mistral's differ.
+FAMILIES = get_args(Family)
+# What transformers takes where config.json is silent.
 DEFAULTS = {"rms_norm_eps": 1e-6, "initializer_range": 0.02, "tie_word_embeddings": False}
-DEFAULT_POSITIONS = {"llama": 2048, "mistral": 4096 * 32}
-DEFAULT_ROPE_THETA = 10000.0
-# Keys that change the maths, and the values with which they change nothing here.
+DEFAULT_POSITIONS = {"llama": 2048, "mistral": 4096 * 32, "qwen2": 32768, "qwen3": 32768}
+DEFAULT_KEY_VALUE_HEADS = {"mistral": 8, "qwen2": 32, "qwen3": 32}
+DEFAULT_HEAD_DIM = {"qwen3": 128}
+MODEL_CLASSES = {
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+}
+# Keys that change the maths, and the values (besides null) with which they change nothing here.
 HARMLESS = {
     "hidden_act": ("silu",),
     "attention_bias": (False,),
     "mlp_bias": (False,),
-    "sliding_window": (),
+    "use_sliding_window": (False,),
     "partial_rotary_factor": (1, 1.0),
+    "dual_chunk_attention_config": (),
+    "num_experts": (),
+    "num_local_experts": (),
     "quantization_config": (),
 }
-LLAMA3_KEYS = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
 def read_config(folder: str | Path) -> dict:
@@ -51,104 +62,56 @@ def read_architecture(folder: str | Path) -> Architecture:
     """The architecture that a Hugging Face folder's config.json states; InputError where it is another maths."""
     config, path = read_config(folder), Path(folder) / CONFIG_NAME
     check_supported(config, path)
-    heads = config.get("num_attention_heads")
+    family, heads = config["model_type"], config.get("num_attention_heads")
     values = {
+        "family": family,
         "vocab_size": config.get("vocab_size"),
         "hidden_size": config.get("hidden_size"),
         "num_layers": config.get("num_hidden_layers"),
         "num_attention_heads": heads,
-        "num_key_value_heads": config.get("num_key_value_heads"),
-        "head_dim": config.get("head_dim"),
+        "num_key_value_heads": config.get("num_key_value_heads", DEFAULT_KEY_VALUE_HEADS.get(family)),
+        "head_dim": config.get("head_dim", DEFAULT_HEAD_DIM.get(family)),
         "ffn_hidden_size": config.get("intermediate_size"),
-        "max_position_embeddings": config.get("max_position_embeddings", DEFAULT_POSITIONS[config["model_type"]]),
-        "rope_scaling": rope_scaling(config, path),
-        "rope_theta": rope_theta(config, path),
+        "max_position_embeddings": config.get("max_position_embeddings", DEFAULT_POSITIONS[family]),
         "dtype": str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."),
+        **read_rope(config, path),
         **{key: config.get(key, default) for key, default in DEFAULTS.items()},
     }
     if isinstance(heads, int) and heads > 0 and isinstance(values["hidden_size"], int):
-        values["num_key_value_heads"] = values["num_key_value_heads"] or default_key_value_heads(config)
+        values["num_key_value_heads"] = values["num_key_value_heads"] or heads
         values["head_dim"] = values["head_dim"] or values["hidden_size"] // heads
     return validated(Architecture, values, str(path))
 
 
-def default_key_value_heads(config: dict) -> int:
-    """Where the key is absent: llama has as many key/value heads as query heads, mistral 8."""
-    absent = "num_key_value_heads" not in config
-    return 8 if absent and config["model_type"] == "mistral" else config["num_attention_heads"]
-
-
 def check_supported(config: dict, path: Path) -> None:
     """One line for a model type, or a setting, whose maths is not ours."""
-    kind = config.get("model_type")
-    if kind not in DEFAULT_POSITIONS:
-        raise InputError(f"{path}: model_type {kind!r} is not supported; {SUPPORTED}")
-    # Mistral's own default is a window of 4096 tokens where the key is absent.
-    config = {"sliding_window": 4096, **config} if kind == "mistral" else config
+    family = config.get("model_type")
+    if family not in FAMILIES:
+        raise InputError(f"{path}: model_type {family!r} is not supported; supported: {', '.join(FAMILIES)}")
     for key, harmless in HARMLESS.items():
         value = config.get(key)
         if value is not None and value not in harmless:
-            text = json.dumps(value)[:60]
-            raise InputError(f"{path}: {key} {text} is not supported; {SUPPORTED}, without biases or quantisation")
+            refuse(path, key, value)
+    # The Qwens name a window that use_sliding_window switches on; Mistral's own default is a window of 4096 tokens.
+    window = config.get("sliding_window", 4096 if family == "mistral" else None)
+    if window is not None and not family.startswith("qwen"):
+        refuse(path, "sliding_window", window)
+    if windowed := set(config.get("layer_types") or ()) - {"full_attention"}:
+        refuse(path, "layer_types", sorted(windowed)[0])
 
 
-def rope_parameters(config: dict, path: Path) -> dict:
-    """The RoPE settings as one flat dict, from either spelling; {} where the model has none.
-
-    transformers 4 writes rope_theta and rope_scaling, transformers 5 writes rope_parameters.
-    """
-    scaling = config.get("rope_scaling") or {}
-    newer = config.get("rope_parameters") or {}
-    for key, value in (("rope_scaling", scaling), ("rope_parameters", newer)):
-        if not isinstance(value, dict) or any(isinstance(inner, dict) for inner in value.values()):
-            raise InputError(f"{path}: {key} must be one flat object; {SUPPORTED}")
-    outer = {"rope_theta": config["rope_theta"]} if config.get("rope_theta") is not None else {}
-    older = outer | without_type(scaling)
-    newer = without_type(newer)
-    for key in older.keys() & newer.keys():
-        if older[key] != newer[key]:
-            raise InputError(
-                f"{path}: {key} is {older[key]} in rope_theta/rope_scaling and {newer[key]} in rope_parameters; "
-                f"remove the wrong one"
-            )
-    return older | newer
-
-
-def without_type(given: dict) -> dict:
-    """A RoPE dict with its older key `type` renamed to rope_type; the type `default` is no scaling."""
-    renamed = {key: value for key, value in given.items() if key != "type"}
-    kind = given.get("rope_type", given.get("type"))
-    return renamed | ({"rope_type": kind} if kind is not None else {})
-
-
-def rope_theta(config: dict, path: Path) -> float:
-    """The base of the rotary frequencies."""
-    return rope_parameters(config, path).get("rope_theta", DEFAULT_ROPE_THETA)
-
-
-def rope_scaling(config: dict, path: Path) -> dict | None:
-    """The stretch of the rotary frequencies as RopeScaling's values; None for plain RoPE."""
-    given = rope_parameters(config, path)
-    kind = given.get("rope_type", "default")
-    if given.get("partial_rotary_factor", 1) != 1:
-        raise InputError(f"{path}: partial_rotary_factor {given['partial_rotary_factor']} is not supported; use 1")
-    if kind == "default":
-        return None
-    if kind not in ("linear", "llama3"):
-        raise InputError(f"{path}: rope_type {kind!r} is not supported; supported: default, linear, llama3")
-    keys = LLAMA3_KEYS if kind == "llama3" else ("factor",)
-    for key in keys:
-        if given.get(key) is None:
-            raise InputError(f"{path}: rope_type {kind} needs {key}; add it to rope_scaling")
-    return {"rope_type": kind, **{key: given[key] for key in keys}}
+def refuse(path: Path, key: str, value: object) -> None:
+    """One line for a key whose maths is not ours."""
+    raise InputError(
+        f"{path}: {key} {json.dumps(value)[:60]} is not supported; supported: {', '.join(FAMILIES)} with SwiGLU and "
+        f"attention over the whole context, without quantisation"
+    )
 
 
 def write_config(architecture: Architecture, bos_id: int | None = None, eos_id: int | None = None) -> dict:
-    """config.json's values. RoPE stands in both spellings: transformers 4 ignores rope_parameters silently."""
-    scaling = scaling_values(architecture.rope_scaling)
+    """config.json's values."""
     return {
-        "architectures": ["LlamaForCausalLM"],
-        "attention_bias": False,
+        "architectures": [MODEL_CLASSES[architecture.family]],
         "attention_dropout": 0.0,
         "bos_token_id": bos_id,
         "eos_token_id": eos_id,
@@ -158,28 +121,28 @@ def write_config(architecture: Architecture, bos_id: int | None = None, eos_id: 
         "initializer_range": architecture.initializer_range,
         "intermediate_size": architecture.ffn_hidden_size,
         "max_position_embeddings": architecture.max_position_embeddings,
-        "mlp_bias": False,
-        "model_type": "llama",
+        "model_type": architecture.family,
         "num_attention_heads": architecture.num_attention_heads,
         "num_hidden_layers": architecture.num_layers,
         "num_key_value_heads": architecture.num_key_value_heads,
         "rms_norm_eps": architecture.rms_norm_eps,
-        "rope_parameters": {"rope_theta": architecture.rope_theta, **(scaling or {"rope_type": "default"})},
-        "rope_scaling": scaling,
-        "rope_theta": architecture.rope_theta,
         "tie_word_embeddings": architecture.tie_word_embeddings,
         "torch_dtype": architecture.dtype,
         "use_cache": True,
         "vocab_size": architecture.vocab_size,
+        **write_rope(architecture),
+        **attention_keys(architecture.family),
     }
 
 
-def scaling_values(scaling: RopeScaling | None) -> dict | None:
-    """rope_scaling as Hugging Face spells it: only the keys that its type reads."""
-    if scaling is None:
-        return None
-    keys = LLAMA3_KEYS if scaling.rope_type == "llama3" else ("factor",)
-    return {"rope_type": scaling.rope_type, **{key: getattr(scaling, key) for key in keys}}
+def attention_keys(family: Family) -> dict:
+    """The keys by which each family says that there is no window and which projections have biases."""
+    if family == "llama":
+        return {"attention_bias": False, "mlp_bias": False}
+    if family == "mistral":
+        return {"sliding_window": None}
+    window_off = {"sliding_window": None, "use_sliding_window": False}
+    return window_off if family == "qwen2" else {"attention_bias": False, **window_off}
 
 
 def write_generation_config(bos_id: int | None, eos_id: int | None) -> dict:

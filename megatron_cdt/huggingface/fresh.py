@@ -22,7 +22,7 @@ RESIDUAL_PROJECTIONS = ("self_attn.o_proj.weight", "mlp.down_proj.weight")
 
 
 class FreshWeights:
-    """A TensorSource: normal(0, initializer_range), residual projections / sqrt(2 * layers), norms 1."""
+    """A TensorSource: normal(0, initializer_range), residual projections / sqrt(2 * layers), norms 1, biases 0."""
 
     def __init__(self, architecture: Architecture, seed: int) -> None:
         self.shapes = tensor_shapes(architecture)
@@ -34,9 +34,16 @@ class FreshWeights:
         """Part `rank` of `size` equal parts of a tensor along `axis`, fp32 on the CPU."""
         if name.endswith("norm.weight"):
             return torch.ones(self.shapes[name])
+        if name.endswith(".bias"):
+            return part_of(torch.zeros(self.shapes[name]), axis, rank, size)
         std = self.residual_std if name.endswith(RESIDUAL_PROJECTIONS) else self.std
         whole = torch.empty(self.shapes[name]).normal_(0.0, std, generator=generator_of(self.seed, name))
-        return whole if axis is None else whole.chunk(size, dim=axis)[rank]
+        return part_of(whole, axis, rank, size)
+
+
+def part_of(whole: Tensor, axis: int | None, rank: int, size: int) -> Tensor:
+    """Part `rank` of `size` equal parts along `axis`; the whole where axis is None."""
+    return whole if axis is None else whole.chunk(size, dim=axis)[rank]
 
 
 def generator_of(seed: int, name: str) -> torch.Generator:

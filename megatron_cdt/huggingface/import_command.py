@@ -59,7 +59,7 @@ def resolve_architecture(settings: ModelSettings, tokenizer_size: int | None) ->
     """The architecture to build; InputError where the tokenizer has more ids than the model has rows."""
     if not settings.hugging_face:
         return settings.architecture.with_vocabulary(tokenizer_size)
-    architecture = read_architecture(settings.hugging_face)
+    architecture = settings.extend(read_architecture(settings.hugging_face))
     check_vocabulary(architecture, tokenizer_size)
     # The tensors' own dtype keeps every bit; config.json may say another.
     return architecture.model_copy(update={"dtype": TensorFolder(settings.hugging_face).dtype()})

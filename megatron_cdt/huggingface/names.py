@@ -1,17 +1,16 @@
-"""Which Hugging Face tensors make up each Megatron parameter, and how they are laid out in it.
+"""Which Hugging Face tensors make up each Megatron parameter, and where they lie in it.
 
-in : a Megatron parameter's name                out: a Parameter (names, layout, the axis that tensor parallelism cuts)
-Invariant: split(join(tensors)) == tensors bit for bit, on whole tensors and on each rank's slices alike: Megatron
-cuts every tensor of a parameter along the same axis into equal parts, then lays out the parts.
+in : a Megatron parameter's name                out: a Parameter (names, views, the axis that tensor parallelism cuts)
+Invariant: the views of a parameter cover it once, whole or on each rank alike: Megatron cuts every tensor of a
+parameter along the same axis into equal parts, then lays out the parts. Nothing here copies a tensor.
 
 # H hidden, D head size, G key/value heads (query groups), M query heads per group, F MLP width; local sizes
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from megatron_cdt.architecture import Architecture
@@ -22,49 +21,36 @@ LAYER = re.compile(r"decoder\.layers\.(\d+)\.(.+)")
 
 @dataclass(frozen=True)
 class Parameter:
-    """How one Megatron parameter is made of Hugging Face tensors."""
+    """How one Megatron parameter is made of Hugging Face tensors.
+
+    views(parameter, head size, queries per group) has one view [blocks, rows of a block, ...] of the parameter for
+    each name; that Hugging Face tensor is its view with the two first dimensions as one: view.flatten(0, 1).
+    """
 
     names: tuple[str, ...]
     axis: int | None  # that tensor parallelism cuts; None: every rank holds the whole tensor
-    join: Callable[[Sequence[Tensor], int], Tensor]
-    split: Callable[[Tensor, int, int], list[Tensor]]
+    views: Callable[[Tensor, int, int], list[Tensor]]
 
 
-def join_one(tensors: Sequence[Tensor], _head_dim: int) -> Tensor:
-    return tensors[0]
+def whole(parameter: Tensor, _head_dim: int, _queries_per_group: int) -> list[Tensor]:
+    """One tensor: the parameter itself."""
+    return [parameter.unsqueeze(0)]
 
 
-def split_one(parameter: Tensor, _head_dim: int, _queries_per_group: int) -> list[Tensor]:
-    return [parameter]
-
-
-def join_qkv(tensors: Sequence[Tensor], head_dim: int) -> Tensor:
-    """q [G*M*D, H], k [G*D, H], v [G*D, H] -> [G*(M+2)*D, H], one group after the other."""
-    groups = tensors[1].shape[0] // head_dim
-    by_group = [tensor.unflatten(0, (groups, -1)) for tensor in tensors]
-    return torch.cat(by_group, dim=1).flatten(0, 1)
-
-
-def split_qkv(parameter: Tensor, head_dim: int, queries_per_group: int) -> list[Tensor]:
-    """The inverse of join_qkv."""
+def query_key_value(parameter: Tensor, head_dim: int, queries_per_group: int) -> list[Tensor]:
+    """q [G, M*D, ...], k [G, D, ...], v [G, D, ...] of [G*(M+2)*D, ...]: one group after the other."""
     by_group = parameter.unflatten(0, (-1, (queries_per_group + 2) * head_dim))
-    sizes = [queries_per_group * head_dim, head_dim, head_dim]
-    return [part.flatten(0, 1) for part in by_group.split(sizes, dim=1)]
+    return list(by_group.split([queries_per_group * head_dim, head_dim, head_dim], dim=1))
 
 
-def join_gate_up(tensors: Sequence[Tensor], _head_dim: int) -> Tensor:
-    """gate [F, H], up [F, H] -> [2F, H]."""
-    return torch.cat(list(tensors))
-
-
-def split_gate_up(parameter: Tensor, _head_dim: int, _queries_per_group: int) -> list[Tensor]:
-    """The inverse of join_gate_up."""
-    return list(parameter.chunk(2))
+def gate_up(parameter: Tensor, _head_dim: int, _queries_per_group: int) -> list[Tensor]:
+    """gate [1, F, H] and up [1, F, H] of [2F, H]."""
+    return [half.unsqueeze(0) for half in parameter.chunk(2)]
 
 
 def single(name: str, axis: int | None) -> Parameter:
     """A parameter that is one Hugging Face tensor."""
-    return Parameter((name,), axis, join_one, split_one)
+    return Parameter((name,), axis, whole)
 
 
 OUTSIDE_LAYERS = {
@@ -81,33 +67,47 @@ IN_A_LAYER = {
     "pre_mlp_layernorm.weight": MLP_NORM,
     "mlp.linear_fc1.layer_norm_weight": MLP_NORM,
     "self_attention.linear_qkv.weight": Parameter(
-        ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"), ROWS, join_qkv, split_qkv
+        ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"), ROWS, query_key_value
     ),
+    "self_attention.linear_qkv.bias": Parameter(
+        ("self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"), ROWS, query_key_value
+    ),
+    "self_attention.q_layernorm.weight": single("self_attn.q_norm.weight", None),
+    "self_attention.k_layernorm.weight": single("self_attn.k_norm.weight", None),
     "self_attention.linear_proj.weight": single("self_attn.o_proj.weight", COLUMNS),
-    "mlp.linear_fc1.weight": Parameter(
-        ("mlp.gate_proj.weight", "mlp.up_proj.weight"), ROWS, join_gate_up, split_gate_up
-    ),
+    "mlp.linear_fc1.weight": Parameter(("mlp.gate_proj.weight", "mlp.up_proj.weight"), ROWS, gate_up),
     "mlp.linear_fc2.weight": single("mlp.down_proj.weight", COLUMNS),
 }
 
 
 def parameter_of(megatron_name: str) -> Parameter:
-    """The Hugging Face side of a Megatron parameter; KeyError for a name that no Llama has."""
+    """The Hugging Face side of a Megatron parameter; KeyError for a name that none of our families has."""
     if match := LAYER.fullmatch(megatron_name):
         layer, rest = match.groups()
         inner = IN_A_LAYER[rest]
-        return Parameter(
-            tuple(f"model.layers.{layer}.{name}" for name in inner.names), inner.axis, inner.join, inner.split
-        )
+        return replace(inner, names=tuple(f"model.layers.{layer}.{name}" for name in inner.names))
     return OUTSIDE_LAYERS[megatron_name]
 
 
 def tensor_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Every tensor of the Hugging Face model in the order of its layers, with its shape."""
-    hidden, ffn = architecture.hidden_size, architecture.ffn_hidden_size
-    queries = architecture.num_attention_heads * architecture.head_dim
-    keys = architecture.num_key_value_heads * architecture.head_dim
-    in_a_layer = {
+    vocabulary = (architecture.vocab_size, architecture.hidden_size)
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": vocabulary}
+    of_a_layer = layer_shapes(architecture)
+    for layer in range(architecture.num_layers):
+        shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in of_a_layer.items()}
+    shapes["model.norm.weight"] = (architecture.hidden_size,)
+    if not architecture.tie_word_embeddings:
+        shapes["lm_head.weight"] = vocabulary
+    return shapes
+
+
+def layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Every tensor of one layer, with its shape."""
+    hidden, ffn, head_dim = architecture.hidden_size, architecture.ffn_hidden_size, architecture.head_dim
+    queries = architecture.num_attention_heads * head_dim
+    keys = architecture.num_key_value_heads * head_dim
+    shapes = {
         "input_layernorm.weight": (hidden,),
         "self_attn.q_proj.weight": (queries, hidden),
         "self_attn.k_proj.weight": (keys, hidden),
@@ -118,10 +118,9 @@ def tensor_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
         "mlp.up_proj.weight": (ffn, hidden),
         "mlp.down_proj.weight": (hidden, ffn),
     }
-    shapes = {"model.embed_tokens.weight": (architecture.vocab_size, hidden)}
-    for layer in range(architecture.num_layers):
-        shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in in_a_layer.items()}
-    shapes["model.norm.weight"] = (hidden,)
-    if not architecture.tie_word_embeddings:
-        shapes["lm_head.weight"] = (architecture.vocab_size, hidden)
+    if architecture.qkv_bias:
+        sizes = {"q": queries, "k": keys, "v": keys}
+        shapes |= {f"self_attn.{name}_proj.bias": (size,) for name, size in sizes.items()}
+    if architecture.qk_norm:
+        shapes |= {"self_attn.q_norm.weight": (head_dim,), "self_attn.k_norm.weight": (head_dim,)}
     return shapes

@@ -2,7 +2,7 @@
 
 in : a model of engine.model and a folder (or a seed)      out: the model filled; or a folder with the same bits
 Invariant: load_weights then save_model gives every tensor bit for bit (in the dtype that it is saved in). Besides
-the model, a process holds one parameter at a time.
+the model, a process holds one tensor at a time.
 """
 
 import itertools
@@ -29,7 +29,7 @@ from megatron_cdt.huggingface.config import (
     write_config,
     write_generation_config,
 )
-from megatron_cdt.huggingface.names import parameter_of, tensor_shapes
+from megatron_cdt.huggingface.names import Parameter, parameter_of, tensor_shapes
 from megatron_cdt.huggingface.tensor_files import (
     DEFAULT_FILE_BYTES,
     TensorFolder,
@@ -86,48 +86,66 @@ def check_redundant(source: TensorFolder, architecture: Architecture, name: str)
             f"{source.files[name]}: lm_head.weight differs from the embedding, but config.json ties them; "
             f"set tie_word_embeddings to false"
         )
-    raise InputError(f"{source.files[name]}: unknown tensor {name}; only plain Llama weights are supported")
+    raise InputError(f"{source.files[name]}: unknown tensor {name}; the model_type of config.json has no such tensor")
 
 
 @torch.no_grad()
 def fill(model: LanguageModel, source: TensorSource, groups: ProcessGroupCollection) -> None:
     """Copy this process's part of every tensor of `source` into the model's parameters, in their dtype."""
     rank, size = groups.tp.rank(), groups.tp.size()
+    for megatron_name, parameter, views in tensor_views(model):
+        for name, view in zip(parameter.names, views, strict=True):
+            part = source.read(name, parameter.axis, rank, size)
+            wanted = (view.shape[0] * view.shape[1], *view.shape[2:])
+            if part.shape != wanted:
+                raise InputError(
+                    f"{name}: the weights have {list(part.shape)}, {megatron_name} has room for {list(wanted)}; "
+                    f"build the model from the weights' own config.json"
+                )
+            view.copy_(part.view(view.shape))
+
+
+def tensor_views(model: LanguageModel) -> Iterator[tuple[str, Parameter, list[Tensor]]]:
+    """Each parameter of the model: its name, what it is made of, and where each Hugging Face tensor lies in it."""
+    queries_per_group = model.config.num_attention_heads // model.config.num_query_groups
     for name, weight in model.named_parameters():
         parameter = parameter_of(name)
-        parts = [source.read(tensor, parameter.axis, rank, size) for tensor in parameter.names]
-        joined = parameter.join(parts, model.config.kv_channels)
-        if joined.shape != weight.shape:
-            raise InputError(
-                f"{parameter.names[0]}: the weights make {name} {list(joined.shape)}, the model has "
-                f"{list(weight.shape)}; build the model from the weights' own config.json"
-            )
-        weight.copy_(joined)
+        yield name, parameter, parameter.views(weight.detach(), model.config.kv_channels, queries_per_group)
 
 
 @torch.no_grad()
 def whole_tensors(model: LanguageModel, groups: ProcessGroupCollection, names: Iterable[str]) -> Iterator[Tensor]:
     """The Hugging Face tensors of the model, in the order of `names`; whole on tensor-parallel rank 0 alone."""
-    heads_per_group = model.config.num_attention_heads // model.config.num_query_groups
-    holders = {}
-    for megatron_name, weight in model.named_parameters():
-        parameter = parameter_of(megatron_name)
-        holders |= {name: (weight, parameter, index) for index, name in enumerate(parameter.names)}
+    places = {
+        name: (view, parameter.axis)
+        for _, parameter, views in tensor_views(model)
+        for name, view in zip(parameter.names, views, strict=True)
+    }
     for name in names:
-        weight, parameter, index = holders[name]
-        part = parameter.split(weight.detach(), model.config.kv_channels, heads_per_group)[index]
-        yield gather(part, parameter.axis, groups.tp)
+        view, axis = places[name]
+        yield gather(view.flatten(0, 1), axis, groups.tp)
 
 
 def gather(part: Tensor, axis: int | None, group: dist.ProcessGroup) -> Tensor:
-    """The whole tensor on rank 0 of `group`; elsewhere the part, which nobody reads."""
+    """The whole tensor on rank 0 of `group`; elsewhere the part, which nobody reads.
+
+    Parts arrive one by one, so that rank 0 holds the whole and one part, never the whole twice.
+    """
     if axis is None or group.size() == 1:
         return part
-    part = part.contiguous()
-    leads = group.rank() == 0
-    parts = [torch.empty_like(part) for _ in range(group.size())] if leads else None
-    dist.gather(part, parts, dst=dist.get_global_rank(group, 0), group=group)
-    return torch.cat(parts, dim=axis) if leads else part
+    first = dist.get_global_rank(group, 0)
+    if group.rank() != 0:
+        dist.send(part.contiguous(), dst=first, group=group)
+        return part
+    shape = list(part.shape)
+    shape[axis] *= group.size()
+    joined = part.new_empty(shape)
+    for rank, place in enumerate(joined.chunk(group.size(), dim=axis)):
+        if rank:
+            part = torch.empty_like(part, memory_format=torch.contiguous_format)
+            dist.recv(part, src=dist.get_global_rank(group, rank), group=group)
+        place.copy_(part)
+    return joined
 
 
 def save_model(

@@ -1,5 +1,6 @@
-"""The Megatron model against transformers' LlamaForCausalLM, alone and under every way of sharing the work."""
+"""The Megatron model against transformers' own, alone and under every way of sharing the work."""
 
+import itertools
 import json
 
 import pytest
@@ -9,7 +10,15 @@ from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import Layout
 from megatron_cdt.engine.zigzag import local_token_indices, row_order
 from tests.megatron_cdt.distributed import run_distributed, start_layout
-from tests.megatron_cdt.huggingface.models import LLAMA3, our_logits, random_llama, random_row, transformers_logits
+from tests.megatron_cdt.huggingface.models import (
+    LLAMA3,
+    YARN,
+    our_logits,
+    random_llama,
+    random_model,
+    random_row,
+    transformers_logits,
+)
 
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
 SEGMENTS = [24, 4, 96, 20]
@@ -28,6 +37,8 @@ SEGMENTS = [24, 4, 96, 20]
         {"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}},
         {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}},
         {"rope_parameters": LLAMA3 | {"rope_theta": 500000.0}},
+        {"rope_parameters": YARN | {"rope_theta": 500000.0}},
+        {"rope_parameters": YARN | {"rope_theta": 500000.0, "attention_factor": 0.7, "beta_fast": 9, "beta_slow": 2}},
     ],
     ids=lambda changes: "-".join(changes) + str(changes.get("rope_parameters", {}).get("rope_type", "")) or "gqa",
 )
@@ -38,9 +49,32 @@ def test_logits_are_those_of_transformers(tmp_path, groups, changes):
     torch.testing.assert_close(logits, transformers_logits(theirs, ids, [144]), **TOLERANCE)
 
 
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("mistral", {}),
+        ("mistral", {"head_dim": 10}),
+        ("qwen2", {}),
+        ("qwen2", {"tie_word_embeddings": True}),
+        ("qwen2", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
+        ("qwen3", {}),
+        ("qwen3", {"hidden_size": 40, "tie_word_embeddings": True, "rms_norm_eps": 0.1}),
+        ("qwen3", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value) or "plain",
+)
+def test_logits_of_every_family_are_those_of_transformers(tmp_path, groups, family, changes):
+    theirs = random_model(tmp_path, family, **changes)
+    ids = random_row(sum(SEGMENTS))
+    logits = our_logits(tmp_path, groups, ids, SEGMENTS)
+    torch.testing.assert_close(logits, transformers_logits(theirs, ids, SEGMENTS), **TOLERANCE)
+
+
 def test_a_longer_rope_period_and_a_stretch_really_change_the_logits(tmp_path, groups):
     ids, seen = random_row(144), []
-    variants = [{"rope_type": "default"}, {"rope_type": "linear", "factor": 4.0}, LLAMA3]
+    without_attention_factor = YARN | {"attention_factor": 1.0}
+    stretches = [{"rope_type": "linear", "factor": 4.0}, LLAMA3, YARN, without_attention_factor]
+    variants = [{"rope_type": "default"}, *stretches]
     for number, rope in enumerate([{"rope_theta": 10000.0, **v} for v in variants] + [{"rope_theta": 5e5}]):
         random_llama(tmp_path / str(number), rope_parameters=rope)
         seen.append(our_logits(tmp_path / str(number), groups, ids, [144]))
@@ -78,10 +112,10 @@ def test_bf16_weights_stay_bf16(tmp_path, groups, tiny_architecture):
     assert model.rotary_pos_emb.inv_freq.dtype is torch.float32
 
 
-def whole_logits(folder, layouts):
-    """In each process: for each layout, the row's logits [n, V] put together from all tokens and vocabulary rows."""
+def whole_logits(folders, layouts):
+    """In each process: each folder's logits [n, V] of the row under each layout, put together from all ranks."""
     found = []
-    for layout in layouts:
+    for folder, layout in itertools.product(folders, layouts):
         groups = start_layout(layout)
         held = local_token_indices(SEGMENTS, groups.cp.size(), groups.cp.rank())
         part = our_logits(folder, groups, random_row(sum(SEGMENTS))[held], SEGMENTS)
@@ -97,9 +131,19 @@ def gathered(part, group):
     return parts
 
 
+SHARED = {
+    "llama": ("llama", {"rope_parameters": LLAMA3 | {"rope_theta": 5e5}}),
+    "mistral": ("mistral", {}),
+    "qwen2": ("qwen2", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
+    "qwen2-tied": ("qwen2", {"tie_word_embeddings": True}),
+    "qwen3": ("qwen3", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
+}
+
+
 def test_two_processes_sharing_heads_or_tokens_give_the_logits_of_one(tmp_path):
-    theirs = random_llama(tmp_path, rope_parameters=LLAMA3 | {"rope_theta": 5e5})
-    expected = transformers_logits(theirs, random_row(sum(SEGMENTS)), SEGMENTS)
-    for by_layout in run_distributed(whole_logits, 2, tmp_path, [Layout(tensor=2), Layout(context=2)]):
-        for logits in by_layout:
-            torch.testing.assert_close(logits, expected, **TOLERANCE)
+    layouts, row = [Layout(tensor=2), Layout(context=2)], random_row(sum(SEGMENTS))
+    models = {name: random_model(tmp_path / name, family, **more) for name, (family, more) in SHARED.items()}
+    expected = [transformers_logits(model, row, SEGMENTS) for model in models.values() for _ in layouts]
+    for found in run_distributed(whole_logits, 2, [tmp_path / name for name in models], layouts):
+        for logits, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(logits, theirs, **TOLERANCE)

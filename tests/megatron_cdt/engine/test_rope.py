@@ -11,7 +11,8 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from megatron_cdt.architecture import Architecture, RopeScaling
-from megatron_cdt.engine.rope import rotary_inverse_frequencies
+from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies
+from megatron_cdt.huggingface.rope import scaling_values
 
 
 def architecture(head_dim: int, theta: float, scaling: RopeScaling | None) -> Architecture:
@@ -29,11 +30,12 @@ def architecture(head_dim: int, theta: float, scaling: RopeScaling | None) -> Ar
     )
 
 
-def frequencies_of_transformers(head_dim: int, rope: dict) -> torch.Tensor:
+def rope_of_transformers(head_dim: int, rope: dict) -> tuple[torch.Tensor, float]:
+    """Frequencies and attention factor."""
     config = LlamaConfig(head_dim=head_dim, max_position_embeddings=131072, rope_parameters=rope)
     if rope["rope_type"] == "default":
-        return LlamaRotaryEmbedding(config).inv_freq
-    return ROPE_INIT_FUNCTIONS[rope["rope_type"]](config, device="cpu")[0]
+        return LlamaRotaryEmbedding(config).inv_freq, 1.0
+    return ROPE_INIT_FUNCTIONS[rope["rope_type"]](config, device="cpu")
 
 
 head_dims = st.integers(1, 128).map(lambda half: 2 * half)
@@ -49,15 +51,36 @@ scalings = st.one_of(
         high_freq_factor=st.floats(2.5, 8.0),
         original_max_position_embeddings=st.integers(64, 16384),
     ),
+    st.builds(
+        RopeScaling,
+        rope_type=st.just("yarn"),
+        factor=st.floats(0.5, 64.0),
+        beta_fast=st.floats(4.0, 64.0),
+        beta_slow=st.floats(0.25, 3.0),
+        attention_factor=st.none() | st.floats(0.1, 3.0),
+        original_max_position_embeddings=st.integers(64, 65536),
+    ),
 )
 
 
 @given(head_dims, thetas, scalings)
-def test_frequencies_are_those_of_transformers(head_dim, theta, scaling):
-    rope = scaling.model_dump() if scaling else {"rope_type": "default"}
-    expected = frequencies_of_transformers(head_dim, rope | {"rope_theta": theta})
-    ours = rotary_inverse_frequencies(architecture(head_dim, theta, scaling))
-    torch.testing.assert_close(ours, expected, rtol=1e-6, atol=0)
+def test_frequencies_and_attention_factor_are_those_of_transformers(head_dim, theta, scaling):
+    rope = scaling_values(scaling) or {"rope_type": "default"}
+    frequencies, factor = rope_of_transformers(head_dim, rope | {"rope_theta": theta})
+    ours = architecture(head_dim, theta, scaling)
+    torch.testing.assert_close(rotary_inverse_frequencies(ours), frequencies, rtol=1e-6, atol=0)
+    assert attention_factor(ours) == pytest.approx(factor, rel=1e-12)
+
+
+def test_yarn_for_llama_3_has_the_published_ramp_and_attention_factor():
+    scaling = RopeScaling(rope_type="yarn", factor=8.0, original_max_position_embeddings=8192)
+    ours = architecture(128, 5e5, scaling)
+    kept = rotary_inverse_frequencies(ours) / rotary_inverse_frequencies(architecture(128, 5e5, None))
+    assert torch.equal(kept[:19], torch.ones(19))
+    assert (kept[19:35] < 1).all()
+    assert (kept[19:35] > 1 / 8).all()
+    assert torch.equal(kept[35:], torch.full((29,), 1 / 8))
+    assert attention_factor(ours) == pytest.approx(1.2079, abs=5e-5)
 
 
 @pytest.mark.parametrize("factor", [2.0, 8.0])

@@ -1,11 +1,21 @@
-"""Tiny random Llamas of transformers, and the two ways of scoring a row that the tests compare."""
+"""Tiny random models of transformers, and the two ways of scoring a row that the tests compare."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from megatron_cdt.engine.device import megatron_calls
 from megatron_cdt.engine.model import build_model, packed_row
@@ -22,8 +32,20 @@ LLAMA3 = {
 }
 
 
-def random_llama(folder: Path, *, dtype=torch.float32, file_size: str = "1GB", **changes) -> LlamaForCausalLM:
-    """A GQA Llama with every weight random (norms too), saved in `folder` by transformers."""
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+CLASSES = {
+    "llama": (LlamaConfig, LlamaForCausalLM, {}),
+    "mistral": (MistralConfig, MistralForCausalLM, {"sliding_window": None, "bos_token_id": None}),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM, {}),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"head_dim": 14}),
+}
+
+
+def random_model(
+    folder: Path, family: str = "llama", *, dtype=torch.float32, file_size: str = "1GB", **changes
+) -> PreTrainedModel:
+    """A GQA model with every weight random (norms and biases too), saved in `folder` by transformers."""
+    config_class, model_class, of_the_family = CLASSES[family]
     values = {
         "vocab_size": VOCAB,
         "hidden_size": 48,
@@ -35,7 +57,7 @@ def random_llama(folder: Path, *, dtype=torch.float32, file_size: str = "1GB", *
         # Attention must be far from uniform, or wrong positions would go unseen.
         "initializer_range": 0.2,
     }
-    model = LlamaForCausalLM(LlamaConfig(**values | changes)).eval()
+    model = model_class(config_class(**values | of_the_family | changes)).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -46,13 +68,18 @@ def random_llama(folder: Path, *, dtype=torch.float32, file_size: str = "1GB", *
     return model
 
 
+def random_llama(folder: Path, **changes) -> PreTrainedModel:
+    """The same, as a Llama."""
+    return random_model(folder, "llama", **changes)
+
+
 def random_row(length: int) -> Tensor:
     """Token ids, int64 [length]."""
     return torch.randint(0, VOCAB, (length,), generator=torch.Generator().manual_seed(length))
 
 
 @torch.no_grad()
-def transformers_logits(model: LlamaForCausalLM, ids: Tensor, lengths: Sequence[int]) -> Tensor:
+def transformers_logits(model: PreTrainedModel, ids: Tensor, lengths: Sequence[int]) -> Tensor:
     """Logits [n, V] of each segment scored alone."""
     return torch.cat([model(segment[None]).logits[0] for segment in ids.split(list(lengths))])
 

@@ -14,7 +14,15 @@ from contracts.manifest import read_manifest
 from megatron_cdt.__main__ import COMMANDS
 from megatron_cdt.engine.checkpoint import read_architecture_of, save_model_checkpoint
 from megatron_cdt.engine.parallel import Layout, start_processes
-from tests.megatron_cdt.huggingface.models import LLAMA3, our_logits, random_llama
+from tests.megatron_cdt.huggingface.models import (
+    LLAMA3,
+    YARN,
+    our_logits,
+    random_llama,
+    random_model,
+    random_row,
+    transformers_logits,
+)
 
 TEXT = "It was a bright cold day in April, and the clocks were striking thirteen."
 SCRATCH = {
@@ -60,6 +68,84 @@ def test_import_then_export_gives_the_same_bits_and_a_folder_that_transformers_l
     assert (model.generation_config.bos_token_id, model.generation_config.eos_token_id) == (1, 2)
     assert tokenizer.encode(TEXT) == AutoTokenizer.from_pretrained(tokenizer_folder).encode(TEXT)
     assert read_manifest(out)["outputs"].keys() >= {"config.json", "model.safetensors", "tokenizer.json"}
+
+
+FAMILY_MODELS = [
+    ("mistral", {}),
+    ("qwen2", {"tie_word_embeddings": True}),
+    ("qwen2", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
+    ("qwen3", {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}),
+]
+
+
+@pytest.mark.parametrize(("family", "changes"), FAMILY_MODELS, ids=["mistral", "qwen2-tied", "qwen2-yarn", "qwen3"])
+def test_every_family_comes_out_as_the_same_class_with_the_same_loss(tmp_path, tokenizer_folder, family, changes):
+    given = random_model(tmp_path / "in", family, **changes)
+    start, out = tmp_path / "start", tmp_path / "out"
+    assert run("import-hf", "--model", tmp_path / "in", "--output", start) == 0
+    assert run("export-hf", "--checkpoint", start, "--tokenizer", tokenizer_folder, "--output", out) == 0
+    again, ids = AutoModelForCausalLM.from_pretrained(out), random_row(40)[None]
+    assert type(again) is type(given)
+    with torch.no_grad():
+        assert again(ids, labels=ids).loss == given(ids, labels=ids).loss
+    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("in", "out"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+LONGER = [
+    {"rope_theta": 2e7, "max_position_embeddings": 2048},
+    {"rope_scaling": YARN | {"factor": 8.0}},
+    {"rope_scaling": LLAMA3, "rope_theta": 5e5},
+]
+
+
+@pytest.mark.parametrize("changes", LONGER, ids=["base", "yarn", "llama3"])
+def test_an_extended_context_is_trained_and_exported(tmp_path, tokenizer_folder, changes):
+    """The checkpoint's logits, the exported folder's, and those of transformers with the same settings agree."""
+    given = random_llama(tmp_path / "in", rope_parameters={"rope_type": "default", "rope_theta": 5e5})
+    settings = json.dumps({"hugging_face": str(tmp_path / "in"), **changes})
+    start, out = tmp_path / "start", tmp_path / "out"
+    assert run("import-hf", "--settings", settings, "--output", start) == 0
+    assert run("export-hf", "--checkpoint", start, "--tokenizer", tokenizer_folder, "--output", out) == 0
+    ids = random_row(144)
+    ours = our_logits(out, start_processes(Layout()), ids, [144])
+    exported = AutoModelForCausalLM.from_pretrained(out)
+    torch.testing.assert_close(ours, transformers_logits(exported, ids, [144]), rtol=0, atol=1e-4)
+    assert (ours - transformers_logits(given, ids, [144])).abs().max() > 0.01
+
+    asked = {"rope_theta": 5e5, **changes.get("rope_scaling", {"rope_type": "default"})}
+    asked |= {"rope_theta": changes["rope_theta"]} if "rope_theta" in changes else {}
+    expected = random_llama(tmp_path / "expected", rope_parameters=asked)
+    torch.testing.assert_close(ours, transformers_logits(expected, ids, [144]), rtol=0, atol=1e-4)
+    lengths = {"base": 2048, "yarn": 512, "llama3": 256}
+    kind = changes.get("rope_scaling", {}).get("rope_type", "base")
+    assert exported.config.max_position_embeddings == lengths[kind]
+    assert exported.config.rope_parameters["rope_theta"] == asked["rope_theta"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"max_position_embeddings": 128}, "model.max_position_embeddings would become 128, below the folder's 256"),
+        ({"rope_scaling": YARN, "max_position_embeddings": 1024}, "leave it out, or set the factor to 16"),
+        ({"rope_scaling": YARN | {"factor": 2.0}}, "would become 128, below the folder's 256"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 8.0}}, "yarn needs original_max_position_embeddings"),
+        ({"rope_scaling": {"rope_type": "dynamic", "factor": 8.0}}, "rope_type"),
+        ({"rope_scaling": {"rope_type": "linear", "factor": 8.0, "beta_fast": 16.0}}, "linear does not read beta_fast"),
+        ({"rope_theta": 0.0}, "rope_theta"),
+        ({"hugging_face": None, "architecture": SCRATCH, "rope_theta": 2e7}, "set architecture.rope_theta"),
+    ],
+)
+def test_an_extension_that_contradicts_the_model_is_one_line(tmp_path, capsys, changes, complaint):
+    random_llama(tmp_path / "in")
+    capsys.readouterr()
+    settings = json.dumps({"hugging_face": str(tmp_path / "in"), **changes})
+    assert run("import-hf", "--settings", settings, "--output", tmp_path / "start") == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "start").exists()
 
 
 def test_the_exported_model_scores_the_loss_that_the_trainer_computes(tmp_path, tokenizer_folder):

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoConfig, LlamaConfig
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 from contracts.errors import InputError
 from megatron_cdt.architecture import Architecture, RopeScaling
@@ -30,6 +30,14 @@ def read(folder, **changes):
     return read_architecture(folder)
 
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+FAMILIES = {
+    "llama": {},
+    "mistral": {"sliding_window": None},
+    "qwen2": {"use_sliding_window": False, "sliding_window": 131072, "max_window_layers": 28},
+    "qwen3": {"attention_bias": False, "use_sliding_window": False, "sliding_window": None, "head_dim": 16},
+}
+
 architectures = st.builds(
     lambda heads, groups, head_dim, scaling, **rest: Architecture(
         hidden_size=8 * heads * groups,
@@ -51,7 +59,16 @@ architectures = st.builds(
             factor=st.floats(1, 64),
             original_max_position_embeddings=st.integers(1, 9999),
         ),
+        st.builds(
+            RopeScaling,
+            rope_type=st.just("yarn"),
+            factor=st.floats(1, 64),
+            beta_slow=st.floats(0.5, 2),
+            attention_factor=st.none() | st.floats(0.5, 2),
+            original_max_position_embeddings=st.integers(1, 9999),
+        ),
     ),
+    family=st.sampled_from(sorted(FAMILIES)),
     vocab_size=st.integers(1, 200_000),
     num_layers=st.integers(1, 99),
     ffn_hidden_size=st.integers(1, 9999),
@@ -70,19 +87,32 @@ def test_what_is_written_reads_as_the_same_architecture(tmp_path_factory, archit
     assert read_architecture(folder) == architecture
 
 
+SCALINGS = [None, {"rope_type": "linear", "factor": 2.0}, STRETCH | {"rope_type": "llama3"}, YARN]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("scaling", [None, {"rope_type": "linear", "factor": 2.0}, STRETCH | {"rope_type": "llama3"}])
+@pytest.mark.parametrize("scaling", SCALINGS)
 def test_transformers_reads_what_is_written(tmp_path, scaling, dtype):
     architecture = read(tmp_path, rope_theta=5e5, rope_scaling=scaling, head_dim=16, torch_dtype=dtype)
     (tmp_path / "config.json").write_text(json.dumps(write_config(architecture, 1, None)))
     config = AutoConfig.from_pretrained(tmp_path)
     assert isinstance(config, LlamaConfig)
-    assert config.rope_parameters == {"rope_theta": 5e5, **(scaling or {"rope_type": "default"})}
+    assert config.rope_parameters.items() >= {"rope_theta": 5e5, **(scaling or {"rope_type": "default"})}.items()
     assert str(config.dtype) == f"torch.{dtype}"
     assert (config.bos_token_id, config.eos_token_id, config.head_dim) == (1, None, 16)
 
 
-@pytest.mark.parametrize("scaling", [None, {"rope_type": "linear", "factor": 2.0}, STRETCH | {"rope_type": "llama3"}])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_written_is_the_same_class_of_model_in_transformers(tmp_path, family):
+    architecture = read(tmp_path, model_type=family, **FAMILIES[family])
+    (tmp_path / "config.json").write_text(json.dumps(write_config(architecture, 1, 2)))
+    config = AutoConfig.from_pretrained(tmp_path)
+    assert config.model_type == architecture.family == family
+    assert getattr(config, "sliding_window", None) is None
+    assert type(AutoModelForCausalLM.from_config(config)).__name__ == config.architectures[0]
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
 def test_what_transformers_writes_is_read(tmp_path, scaling):
     rope = {"rope_theta": 5e5, **(scaling or {"rope_type": "default"})}
     LlamaConfig(**LLAMA, rope_parameters=rope, tie_word_embeddings=True, dtype="bfloat16").save_pretrained(tmp_path)
@@ -124,13 +154,35 @@ def test_both_spellings_of_the_dtype_are_read(tmp_path, key):
 
 
 def test_mistral_without_a_window_is_a_llama(tmp_path):
-    assert read(tmp_path, model_type="mistral", sliding_window=None) == read(tmp_path)
+    mistral = read(tmp_path, model_type="mistral", sliding_window=None)
+    assert mistral == read(tmp_path).model_copy(update={"family": "mistral"})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_config_json_leaves_out_is_what_transformers_takes(tmp_path, family):
+    sizes = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    silent = {key: LLAMA[key] for key in sizes} | {"num_attention_heads": 32, "hidden_size": 320, "model_type": family}
+    silent |= {"sliding_window": None} if family == "mistral" else {}
+    (tmp_path / "config.json").write_text(json.dumps(silent))
+    ours, theirs = read_architecture(tmp_path), AutoConfig.from_pretrained(tmp_path)
+    keys = ("num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings")
+    assert {key: getattr(ours, key) for key in keys} == {key: getattr(theirs, key) for key in keys}
+    assert ours.rope_theta == theirs.rope_parameters["rope_theta"]
+    assert ours.head_dim == getattr(theirs, "head_dim", 10)
 
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model_type": "qwen2"}, "model_type 'qwen2' is not supported; supported: llama"),
+        ({"model_type": "mixtral"}, "model_type 'mixtral' is not supported; supported: llama, mistral, qwen2, qwen3"),
+        ({"model_type": "qwen3_moe"}, "model_type 'qwen3_moe' is not supported"),
+        ({"model_type": "qwen2", "num_experts": 8}, "num_experts 8"),
+        ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window true"),
+        ({"model_type": "qwen3", "layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
+        ({"model_type": "qwen3", "attention_bias": True}, "attention_bias true"),
+        ({"model_type": "qwen2", "dual_chunk_attention_config": {"chunk_size": 9}}, "dual_chunk_attention_config"),
+        ({"model_type": "qwen3", "hidden_act": "gelu"}, 'hidden_act "gelu"'),
+        ({"sliding_window": 1024}, "sliding_window 1024"),
         ({"model_type": None}, "supported: llama"),
         ({"model_type": "mistral"}, "sliding_window 4096 is not supported"),
         ({"model_type": "mistral", "sliding_window": 1024}, "sliding_window 1024"),
@@ -143,7 +195,11 @@ def test_mistral_without_a_window_is_a_llama(tmp_path):
             {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
             "'dynamic' is not supported; supported: default",
         ),
-        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "'yarn' is not supported"),
+        ({"rope_scaling": {"rope_type": "longrope", "long_factor": [1.0]}}, "'longrope' is not supported"),
+        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "yarn needs original_max_position_embeddings"),
+        ({"rope_parameters": YARN | {"mscale": 0.7, "mscale_all_dim": 0.7}}, "yarn with mscale 0.7"),
+        ({"rope_parameters": YARN | {"truncate": False}}, "yarn with truncate False"),
+        ({"rope_parameters": YARN | {"beta_fast": 1, "beta_slow": 32}}, "beta_fast 1.0 must be above beta_slow 32.0"),
         ({"rope_parameters": {"full_attention": {"rope_type": "default"}}}, "one flat object"),
         ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_type llama3 needs low_freq_factor"),
         ({"rope_scaling": {"rope_type": "linear"}}, "rope_type linear needs factor"),

@@ -16,7 +16,7 @@ from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.tensor_files import TensorFolder, plan_files
 from megatron_cdt.huggingface.weights import load_weights, save_model
 from tests.megatron_cdt.distributed import run_distributed, start_layout
-from tests.megatron_cdt.huggingface.models import random_llama
+from tests.megatron_cdt.huggingface.models import CLASSES, random_llama, random_model
 
 
 def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -54,6 +54,15 @@ def test_every_grouping_of_heads_comes_out_as_it_went_in(tmp_path, groups, chang
     assert_same_tensors(tmp_path / "in", tmp_path / "out")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("family", ["mistral", "qwen2", "qwen3"])
+def test_every_family_comes_out_as_it_went_in_from_several_files(tmp_path, groups, family, dtype):
+    random_model(tmp_path / "in", family, dtype=dtype, file_size="30KB")
+    assert len(list((tmp_path / "in").glob("*.safetensors"))) > 2
+    through_megatron(tmp_path / "in", tmp_path / "out", groups, file_bytes=30_000)
+    assert_same_tensors(tmp_path / "in", tmp_path / "out")
+
+
 def test_models_in_several_files_are_read_and_written(tmp_path, groups):
     random_llama(tmp_path / "in", file_size="60KB")
     assert len(list((tmp_path / "in").glob("*.safetensors"))) > 2
@@ -85,28 +94,33 @@ def test_an_fp32_model_can_be_stored_in_bf16(tmp_path, groups):
     assert all(torch.equal(stored[name], exact[name].bfloat16()) for name in exact)
 
 
-def in_two_processes(source, folder):
-    """Under TP 2: load and save; then fill with fresh weights and save; return the embedding rows held here."""
-    groups = start_layout(Layout(tensor=2))
-    through_megatron(source, folder / "tp2", groups)
+def save_fresh(source, target, groups):
+    """Fill a model of the folder's architecture with fresh weights and save it; returns its embedding rows here."""
     architecture = read_architecture(source)
     model = build_model(architecture, groups)
     initialize_weights(model, architecture, 5, groups)
-    save_model(model, architecture, folder / "fresh-tp2", groups)
+    save_model(model, architecture, target, groups)
     return model.embedding.word_embeddings.weight.shape[0]
 
 
+def in_two_processes(folders):
+    """Every model under TP 2: loaded and saved, then filled with fresh weights and saved."""
+    groups = start_layout(Layout(tensor=2))
+    for folder in folders:
+        through_megatron(folder / "in", folder / "tp2", groups)
+    return [save_fresh(folder / "in", folder / "fresh-tp2", groups) for folder in folders]
+
+
 def test_two_tensor_parallel_processes_write_the_files_of_one(tmp_path, groups):
-    random_llama(tmp_path / "in", file_size="60KB")
-    rows = run_distributed(in_two_processes, 2, tmp_path / "in", tmp_path)
-    assert rows == [48, 48]
-    assert_same_tensors(tmp_path / "in", tmp_path / "tp2")
-    architecture = read_architecture(tmp_path / "in")
-    model = build_model(architecture, groups)
-    initialize_weights(model, architecture, 5, groups)
-    save_model(model, architecture, tmp_path / "fresh", groups)
-    one, two = (tmp_path / name / "model.safetensors" for name in ("fresh", "fresh-tp2"))
-    assert one.read_bytes() == two.read_bytes()
+    folders = [tmp_path / family for family in CLASSES]
+    for folder in folders:
+        random_model(folder / "in", folder.name, file_size="60KB")
+    assert run_distributed(in_two_processes, 2, folders) == [[48] * len(folders)] * 2
+    for folder in folders:
+        assert_same_tensors(folder / "in", folder / "tp2")
+        save_fresh(folder / "in", folder / "fresh", groups)
+        one, two = (folder / name / "model.safetensors" for name in ("fresh", "fresh-tp2"))
+        assert one.read_bytes() == two.read_bytes()
 
 
 def test_fresh_weights_follow_megatrons_conventions(tiny_architecture):
@@ -119,6 +133,16 @@ def test_fresh_weights_follow_megatrons_conventions(tiny_architecture):
     # Two layers: 0.02 / sqrt(2 * 2).
     assert values["model.layers.1.self_attn.o_proj.weight"].std() == pytest.approx(0.01, rel=0.05)
     assert values["model.layers.1.mlp.down_proj.weight"].std() == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "value"), [("qwen2", "self_attn.k_proj.bias", 0.0), ("qwen3", "self_attn.k_norm.weight", 1.0)]
+)
+def test_fresh_biases_are_0_and_fresh_norms_1(tiny_architecture, family, name, value):
+    architecture = tiny_architecture.model_copy(update={"family": family})
+    name = f"model.layers.0.{name}"
+    fresh = FreshWeights(architecture, seed=1).read(name)
+    assert torch.equal(fresh, torch.full(tensor_shapes(architecture)[name], value))
 
 
 def test_fresh_weights_depend_on_the_seed_and_on_the_tensor_alone(tiny_architecture):

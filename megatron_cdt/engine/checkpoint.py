@@ -27,6 +27,7 @@ from contracts.errors import InputError
 from contracts.files import replace_folder, sync_to_disk
 from contracts.settings import validated
 from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.checkpoint_writer import WriteInThisProcess
 from megatron_cdt.engine.device import megatron_calls
 from megatron_cdt.engine.model import LanguageModel
 
@@ -78,7 +79,7 @@ def write_checkpoint(
         dist.barrier()
         write_in_this_process()
         with megatron_calls():
-            dist_checkpointing.save(state, str(temporary))
+            dist_checkpointing.save(state, str(temporary), WriteInThisProcess())
         if leads:
             complete_folder(temporary, architecture, finish)
             replace_folder(temporary, folder)

@@ -8,7 +8,6 @@ Invariant: loading gives back every bit of weights, Adam moments and step counts
 
 import json
 import os
-import queue
 import shutil
 import sys
 from dataclasses import asdict, dataclass
@@ -18,7 +17,6 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from megatron.core import dist_checkpointing
-from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.process_groups_config import ProcessGroupCollection
@@ -33,6 +31,7 @@ from megatron_cdt.engine.checkpoint import (
     model_state,
     writing,
 )
+from megatron_cdt.engine.checkpoint_writer import WriteInThisProcess
 from megatron_cdt.engine.device import megatron_calls
 
 DIGESTS = "digests.json"
@@ -73,9 +72,8 @@ def save_checkpoint(folder: Path, state: TrainingState, progress: Progress, *, k
             remove_leftovers(folder)
             unfinished.mkdir(parents=True)
         dist.barrier()
-        write_in_this_process()
         with megatron_calls():
-            dist_checkpointing.save(sharded_state(state), str(unfinished))
+            dist_checkpointing.save(sharded_state(state), str(unfinished), WriteInThisProcess())
         digests = merged(gather(digests_of(my_files(unfinished))))
         if leads:
             complete_folder(unfinished, state.architecture, partial(add_progress, progress=progress, digests=digests))
@@ -147,15 +145,6 @@ def restore_step_counts(optimizer: MegatronOptimizer, step: int) -> None:
     for state in optimizer.optimizer.state.values():
         if isinstance(state.get("step"), torch.Tensor):
             state["step"] = torch.full_like(state["step"], step)
-
-
-def write_in_this_process() -> None:
-    """Keep Megatron from starting a queue server process for saves that are not asynchronous anyway.
-
-    It costs seconds, and outlives a training that is killed.
-    """
-    if filesystem_async._results_queue is None:
-        filesystem_async._results_queue = queue.Queue()
 
 
 def my_files(checkpoint: Path) -> list[Path]:

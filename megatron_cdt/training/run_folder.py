@@ -5,6 +5,7 @@ Invariants: one training writes a folder at a time; a folder goes on only under 
 with; after a resume the records hold the steps up to the checkpoint and nothing else.
 """
 
+import errno
 import fcntl
 import itertools
 import json
@@ -18,12 +19,15 @@ from contracts.files import atomic_text
 from contracts.fingerprint import first_difference, sha256_value
 
 RECORDS = ("metrics.jsonl", "validation.jsonl", "timing.jsonl")
-# A killed training's last child may still be closing its files.
+# A killed training may still be on its way out.
 LOCK_PATIENCE_SECONDS = 10.0
 
 
 class WriterLock:
-    """A lock on the run folder, held until this process ends, however it ends (the kernel lets go of it)."""
+    """A lock on the run folder, held until this process ends, however it ends: the kernel lets go of it.
+
+    A POSIX lock: the children of this process do not inherit it, and shared file systems know it.
+    """
 
     def __init__(self, run_folder: Path) -> None:
         run_folder.mkdir(parents=True, exist_ok=True)
@@ -37,11 +41,10 @@ class WriterLock:
     def try_lock(self) -> bool:
         """Whether the lock is ours now; a file system without locks cannot refuse anybody."""
         try:
-            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+            fcntl.lockf(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # EACCES or EAGAIN: somebody has it. Anything else: no locks here.
+            return error.errno not in (errno.EACCES, errno.EAGAIN)
         return True
 
     def release(self) -> None:

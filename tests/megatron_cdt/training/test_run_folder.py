@@ -45,13 +45,17 @@ def test_setting_aside_the_same_run_twice_keeps_both(folder):
     assert len(list(folder.parent.glob("run.set-aside-*"))) == 3
 
 
-def test_one_training_at_a_time_writes_a_folder(folder, monkeypatch):
-    monkeypatch.setattr(module, "LOCK_PATIENCE_SECONDS", 0.1)
-    held = WriterLock(folder)
-    with pytest.raises(InputError, match="another training writes here"):
-        claim_run_folder(folder, {"seed": 1}, OURS, "refuse")
-    held.release()
-    claim_run_folder(folder, {"seed": 1}, OURS, "refuse").release()
+@pytest.fixture
+def writer(folder):
+    """Another process that writes the folder."""
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    process = context.Process(target=hold_until_killed, args=(folder, ready))
+    process.start()
+    assert ready.wait(60)
+    yield process
+    process.kill()
+    process.join()
 
 
 def hold_until_killed(folder, ready):
@@ -61,15 +65,16 @@ def hold_until_killed(folder, ready):
     lock.release()
 
 
-def test_a_killed_writer_holds_nothing(folder):
-    context = multiprocessing.get_context("fork")
-    ready = context.Event()
-    writer = context.Process(target=hold_until_killed, args=(folder, ready))
-    writer.start()
-    assert ready.wait(60)
+def test_one_training_at_a_time_writes_a_folder(folder, writer, monkeypatch):
+    monkeypatch.setattr(module, "LOCK_PATIENCE_SECONDS", 0.1)
+    with pytest.raises(InputError, match="another training writes here"):
+        claim_run_folder(folder, {"seed": 1}, OURS, "refuse")
+
+
+def test_a_killed_writer_holds_nothing(folder, writer):
     writer.kill()
     writer.join()
-    WriterLock(folder).release()
+    claim_run_folder(folder, {"seed": 1}, OURS, "refuse").release()
 
 
 def test_records_are_cut_back_to_the_checkpoint_and_a_torn_line_is_dropped(folder):

@@ -38,7 +38,7 @@ SPECIAL_NAMES = {
 RANKS_LINE = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
 # The library's regular expressions overflow their stack on about a million spaces; Llama 3's own code parts there too.
 LONGEST_BLANK = 25_000
-BLANKS = re.compile(r"\s{%d}(?=\s)" % LONGEST_BLANK)
+BLANKS = re.compile(rf"\s{{{LONGEST_BLANK}}}(?=\s)")
 
 
 class TiktokenTokenizer:

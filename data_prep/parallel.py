@@ -1,9 +1,12 @@
 """Run a function over items in worker processes; the results come back in the order of the items.
 
-Invariant: what is computed does not depend on the number of workers. One worker means this process.
+Invariants: what is computed does not depend on the number of workers; one worker means this process. Workers end
+when the process that started them ends, even by kill -9.
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,10 +30,20 @@ def map_in_processes(
         yield from map(function, items)
         return
     # Spawned, not forked: a fork of a process whose tokenizer has started threads can hang.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
     try:
         yield from pool.map(function, items)
     except BrokenProcessPool:
         raise InputError(f"a worker process was ended by the system, probably for its memory; {cure}") from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """In a worker: end when the parent does. A worker that waits for work would not notice."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

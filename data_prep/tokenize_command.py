@@ -1,9 +1,10 @@
-"""Turn the documents of a corpus into Arrow token files, in worker processes.
+"""Turn the records of a corpus into Arrow token files, in worker processes.
 
-in : a corpus (--source, --input, --split) and a tokenizer      out: tokens-00000.arrow ..., manifest.json
+in : a corpus (--source, --input, --split) and a tokenizer
+out: tokens-00000.arrow ..., manifest.json, and quarantine.jsonl where bad records were set aside
 Invariants: the bytes of the output do not depend on --workers, on how folders are listed, on the hash seed, the
-time zone or the locale; every character of every document is in, or the run stops. A run that was killed goes on
-from its finished shards, which wait in OUTPUT.partial.
+time zone or the locale; every record is in, or counted under a reason, or the run stops. A run that was killed goes
+on from its finished shards, which wait in OUTPUT.partial.
 Run: python -m data_prep tokenize --input resources/pg19 --tokenizer results/mine/tokenizer --output results/mine/tokens
 """
 
@@ -13,37 +14,40 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache, partial
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from contracts.command_line import positive_int, progress
 from contracts.errors import InputError
 from contracts.files import atomic_text, replace_folder
-from contracts.fingerprint import code_fingerprint, sha256_file, sha256_value
+from contracts.fingerprint import code_fingerprint, sha256_file, sha256_text, sha256_value
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
 from contracts.settings import load_settings, validated
-from contracts.tokenizer import Tokenizer, load_tokenizer
+from contracts.tokenizer import load_tokenizer
 from contracts.tokens import TokensMetadata
+from data_prep.chat_template import template_text
+from data_prep.corpus_arguments import add_corpus_arguments, corpus_of
+from data_prep.corpus_settings import CorpusSettings
+from data_prep.encoded import Encoder
+from data_prep.finish_tokens import KEY_NAME, finish_shards
 from data_prep.parallel import map_in_processes
-from data_prep.sources.source import SOURCES, Shard, Source, open_source
+from data_prep.quarantine import QUARANTINE_NAME
+from data_prep.sources.source import MEGABYTE, Shard, Source, open_source
 from data_prep.tokenize_settings import TokenizeSettings
-from data_prep.tokenize_shard import Job, counts_path, is_finished, shard_path, tokenize_shard
-from data_prep.tokens_reader import refuse_duplicate_ids
+from data_prep.tokenize_shard import Job, is_finished, shard_path, tokenize_shard
+from data_prep.usable_tokenizer import load_usable_tokenizer
 
-PACKAGES = ("pyarrow", "sentencepiece", "tokenizers")
-KEY_NAME = "key.json"
-MEGABYTE = 1_000_000
+PACKAGES = ("pyarrow", "sentencepiece", "tiktoken", "tokenizers")
 FEWER_WORKERS = "give fewer --workers and run again: finished shards are kept"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", choices=SOURCES, default="pg19", help="format of the corpus (default: pg19)")
-    parser.add_argument("--input", type=Path, required=True, metavar="PATH", help="the corpus")
+    add_corpus_arguments(parser)
     parser.add_argument("--split", default="train", help="split of the corpus (default: train)")
-    parser.add_argument("--line-ends", choices=("lf", "keep"), default="lf", help="lf (default): CRLF is read as LF")
     parser.add_argument(
-        "--tokenizer", type=Path, required=True, metavar="PATH", help="a tokenizer folder, .model or tokenizer.json"
+        "--tokenizer", type=Path, required=True, metavar="PATH", help="a folder, a tokenizer.model or a tokenizer.json"
     )
     parser.add_argument("--settings", metavar="S", help="the tokenize settings: a YAML file or JSON text")
     parser.add_argument("--bos", action=argparse.BooleanOptionalAction, help="BOS before every document")
@@ -53,23 +57,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    settings = settings_of(arguments)
-    tokenizer = usable_tokenizer(arguments.tokenizer, settings)
-    source = open_source(arguments.source, arguments.input, arguments.split)
+    settings, corpus = settings_of(arguments), corpus_of(arguments)
+    tokenizer = load_usable_tokenizer(arguments.tokenizer, bos=settings.bos, eos=settings.eos)
+    source = open_source(corpus, arguments.split)
+    template = template_for(source, settings, arguments.tokenizer)
     files = hash_files(source, arguments.workers)
     source_metadata = TokensMetadata(tokenizer.digest, tokenizer.vocab_size, sha256_value(files), tool_versions())
-    code = code_fingerprint("data_prep.tokenize_command", f"data_prep.sources.{arguments.source}")
-    decisive = settings.model_dump() | {"source": source.name, "line_ends": arguments.line_ends}
+    code = code_fingerprint("data_prep.tokenize_command", f"data_prep.sources.{corpus.source}", source.encoder)
+    decisive = decisive_settings(settings, corpus, source, template)
     partial_folder = arguments.output.with_name(f"{arguments.output.name}.partial")
     keep_only_if_made_alike(partial_folder, {"code": code, "settings": decisive, **source_metadata.to_arrow()})
-    job = Job(source, arguments.tokenizer, settings, arguments.line_ends, source_metadata, partial_folder)
+    # A worker reads the parts of its shard; the list of all files stays here.
+    reading = replace(source, paths=())
+    job = Job(reading, corpus, arguments.tokenizer, settings, template, source_metadata, partial_folder)
+    # A template that does not fit ends the run here, before any work.
+    worker_encoder(source.encoder, arguments.tokenizer, settings, corpus, template)
     shards = source.shards(settings.shard_megabytes * MEGABYTE)
     tokenize_missing_shards(job, shards, arguments.workers)
-    counts = total_counts(job, shards)
+    counts = finish_shards(job, shards, tokenizer) | {"source": dict(source.facts)}
+    quarantine = [path for path in [partial_folder / QUARANTINE_NAME] if path.is_file()]
     manifest = build_manifest(
         stage="tokenize",
         inputs={"tokenizer": tokenizer.digest, "source": source.name, "files": files},
-        outputs=describe_files(shard_path(partial_folder, shard.number) for shard in shards),
+        outputs=describe_files([*(shard_path(partial_folder, shard.number) for shard in shards), *quarantine]),
         settings=decisive,
         code=code,
         counts=counts,
@@ -86,14 +96,20 @@ def settings_of(arguments: argparse.Namespace) -> TokenizeSettings:
     return validated(TokenizeSettings, settings.model_dump() | typed, "tokenize")
 
 
-def usable_tokenizer(path: Path, settings: TokenizeSettings) -> Tokenizer:
-    """The tokenizer, refused where the settings ask for a token that it does not have."""
-    tokenizer = load_tokenizer(path)
-    for name, wanted, token in (("bos", settings.bos, tokenizer.bos_id), ("eos", settings.eos, tokenizer.eos_id)):
-        if wanted and token is None:
-            cure = f"set {name}: false, or name its {name}_token in tokenizer_config.json"
-            raise InputError(f"{path}: the tokenizer has no {name.upper()} token; {cure}")
-    return tokenizer
+def template_for(source: Source, settings: TokenizeSettings, tokenizer_path: Path) -> str:
+    """The text of the chat template, for sources of samples; empty for documents."""
+    if not source.encoder.endswith("encode_sample"):
+        return ""
+    return template_text(settings.samples.chat_template, tokenizer_path)
+
+
+def decisive_settings(settings: TokenizeSettings, corpus: CorpusSettings, source: Source, template: str) -> dict:
+    """The settings that the bytes depend on; a template counts by its content, not by its place."""
+    decisive = settings.model_dump(mode="json", exclude={"samples"}) | {"corpus": corpus.decisive()}
+    if template:
+        samples = settings.samples.model_dump(mode="json", exclude={"chat_template"})
+        decisive["samples"] = samples | {"chat_template_sha256": sha256_text(template)}
+    return decisive | {"source": source.name}
 
 
 def tool_versions() -> str:
@@ -133,49 +149,37 @@ def tokenize_missing_shards(job: Job, shards: Iterable[Shard], workers: int) -> 
 
 def work(job: Job, shard: Shard) -> int:
     """One shard in a worker process."""
-    return tokenize_shard(job, worker_tokenizer(job.tokenizer_path), shard)
+    encoder = worker_encoder(job.source.encoder, job.tokenizer_path, job.settings, job.corpus, job.template)
+    return tokenize_shard(job, encoder, shard)
 
 
 @cache
-def worker_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of this process: a worker loads it once, not once a shard."""
-    return load_tokenizer(path)
-
-
-def total_counts(job: Job, shards: Iterable[Shard]) -> dict:
-    """The counts of the manifest: for documents, characters and tokens, in = out + dropped."""
-    total: dict[str, int] = {}
-    for shard in shards:
-        for name, count in json.loads(counts_path(job.folder, shard.number).read_text()).items():
-            total[name] = total.get(name, 0) + count
-    added = total["bos_tokens"] + total["eos_tokens"]
-    line_ends = total["characters_in"] - total["characters_out"]
-    return {
-        "documents": {"in": total["documents"], "out": total["documents"], "dropped": {}},
-        "characters": {
-            "in": total["characters_in"],
-            "out": total["characters_out"],
-            "dropped": {"CR of CRLF line ends": line_ends} if line_ends else {},
-        },
-        "tokens": {"text": total["text_tokens"], "added": added, "out": total["text_tokens"] + added},
-        "source": dict(job.source.facts),
-    }
+def worker_encoder(
+    module: str, tokenizer_path: Path, settings: TokenizeSettings, corpus: CorpusSettings, template: str
+) -> Encoder:
+    """The encoder of this process: a worker loads its tokenizer once, not once a shard."""
+    return import_module(module).encoder_of(load_tokenizer(tokenizer_path), settings, corpus, template)
 
 
 def finish(partial_folder: Path, output: Path, manifest: dict) -> None:
-    """Check the ids, leave only what the manifest names, and give the folder its name."""
-    refuse_duplicate_ids(partial_folder)
-    for leftover in partial_folder.iterdir():
-        if leftover.name not in manifest["outputs"]:
-            leftover.unlink()
-    write_manifest(partial_folder / MANIFEST_NAME, manifest)
-    replace_folder(partial_folder, output)
+    """Leave only what the manifest names, and give the folder its name."""
+    try:
+        write_manifest(partial_folder / MANIFEST_NAME, manifest)
+        for leftover in partial_folder.iterdir():
+            if leftover.name not in {*manifest["outputs"], MANIFEST_NAME, KEY_NAME}:
+                leftover.unlink()
+        (partial_folder / KEY_NAME).unlink(missing_ok=True)
+        replace_folder(partial_folder, output)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def report(output: Path, counts: dict) -> None:
     """One line of result; one line of warning where metadata.csv and the books disagree."""
     documents, tokens = counts["documents"]["out"], counts["tokens"]["out"]
     print(f"{output}: {documents} documents, {tokens} tokens")
+    for reason, count in counts["documents"]["dropped"].items():
+        print(f"note: {count} records dropped: {reason}", file=sys.stderr)
     for fact, count in counts["source"].items():
         if count:
             print(f"note: {count} {fact.replace('_', ' ')}", file=sys.stderr)

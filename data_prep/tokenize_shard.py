@@ -1,24 +1,29 @@
 """Tokenize one shard of a source into one tokens file.
 
-in : a Job (source, settings) and a Shard      out: tokens-NNNNN.arrow, and tokens-NNNNN.json with its counts
-Invariants: both files appear whole or not at all, the counts last, so that a shard with counts is finished; the
-bytes depend on the job and the shard alone; memory holds one record batch and one document.
+in : a Job (source, settings) and a Shard
+out: tokens-NNNNN.arrow; beside it tokens-NNNNN.quarantine.jsonl (bad records), tokens-NNNNN.characters.npy
+     (characters of each document) and tokens-NNNNN.json (counts), which go when all shards are done
+Invariants: each file appears whole or not at all, the counts last, so that a shard with counts is finished; the
+bytes depend on the job and the shard alone; memory holds one record batch and one record.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
 
-from contracts.errors import InputError
 from contracts.files import atomic_file, atomic_text
 from contracts.packs import SPANS
-from contracts.tokenizer import Tokenizer
 from contracts.tokens import TokensMetadata, tokens_schema
-from data_prep.sources.source import Document, Shard, Source, with_line_ends
+from data_prep.corpus_settings import CorpusSettings
+from data_prep.counting import Counts
+from data_prep.encoded import Encoded, Encoder, TokenSpans
+from data_prep.quarantine import quarantine_line
+from data_prep.sources.source import BadRecord, Shard, Source
 from data_prep.tokenize_settings import TokenizeSettings
 
 # A record batch ends with the document that reaches this many tokens (16 MiB of ids).
@@ -30,23 +35,12 @@ class Job:
     """All that a worker needs, whichever shard it is given."""
 
     source: Source
+    corpus: CorpusSettings
     tokenizer_path: Path
     settings: TokenizeSettings
-    line_ends: str
+    template: str  # the text of the chat template; empty where the source needs none
     metadata: TokensMetadata
     folder: Path  # where the shards go
-
-
-@dataclass
-class Counts:
-    """What went in and what came out of a shard: in = out + dropped."""
-
-    documents: int = 0
-    characters_in: int = 0
-    characters_out: int = 0
-    text_tokens: int = 0
-    bos_tokens: int = 0
-    eos_tokens: int = 0
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -59,64 +53,89 @@ def counts_path(folder: Path, number: int) -> Path:
     return folder / f"tokens-{number:05d}.json"
 
 
+def quarantine_path(folder: Path, number: int) -> Path:
+    """The bad records of a shard; empty where there are none."""
+    return folder / f"tokens-{number:05d}.quarantine.jsonl"
+
+
+def characters_path(folder: Path, number: int) -> Path:
+    """The characters of each document of a shard, int64 [documents], in case one has to be set aside later."""
+    return folder / f"tokens-{number:05d}.characters.npy"
+
+
 def is_finished(folder: Path, number: int) -> bool:
     """Whether a shard was written to its end (its counts are written last)."""
     return shard_path(folder, number).is_file() and counts_path(folder, number).is_file()
 
 
-def tokenize_shard(job: Job, tokenizer: Tokenizer, shard: Shard) -> int:
-    """Write the tokens file of one shard and its counts; its number. Raises InputError for bad documents."""
-    path = shard_path(job.folder, shard.number)
+def tokenize_shard(job: Job, encoder: Encoder, shard: Shard) -> int:
+    """Write the files of one shard; its number. Raises InputError for bad records where the corpus says stop."""
     counts = Counts()
     schema = tokens_schema(job.metadata)
-    with atomic_file(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as out:
-        for batch in batches(job, tokenizer, shard, counts):
-            out.write_batch(pa.RecordBatch.from_arrays(batch, schema=schema))
-    atomic_text(counts_path(job.folder, shard.number), json.dumps(asdict(counts)))
+    with (
+        atomic_file(quarantine_path(job.folder, shard.number)) as set_aside,
+        open(set_aside, "w", encoding="utf-8") as bad,
+        atomic_file(shard_path(job.folder, shard.number)) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as out,
+    ):
+        characters = []
+        for ids, rows in batches(encoded_records(job, encoder, shard, counts, bad)):
+            characters += [row.characters - sum(row.dropped_characters.values()) for row in rows]
+            out.write_batch(pa.RecordBatch.from_arrays(columns(ids, job.source.name, rows), schema=schema))
+    with atomic_file(characters_path(job.folder, shard.number)) as temporary, open(temporary, "wb") as file:
+        np.save(file, np.array(characters, dtype=np.int64))
+    atomic_text(counts_path(job.folder, shard.number), json.dumps(counts.values))
     return shard.number
 
 
-def batches(job: Job, tokenizer: Tokenizer, shard: Shard, counts: Counts) -> Iterator[list[pa.Array]]:
-    """The columns of the shard's record batches."""
+def encoded_records(
+    job: Job, encoder: Encoder, shard: Shard, counts: Counts, bad: TextIO
+) -> Iterator[tuple[str, Encoded]]:
+    """(id, tokens) of the records that are kept; the others are counted, and bad ones set aside or fatal."""
+    for record in job.source.records(shard):
+        found = record if isinstance(record, BadRecord) else encoder.encode(record)
+        if isinstance(found, BadRecord):
+            if job.corpus.on_bad_record == "stop":
+                raise found.error()
+            counts.reject(found.reason)
+            bad.write(quarantine_line(found, job.source.root))
+        elif found.left_out:
+            counts.leave_out(found)
+        else:
+            counts.keep(found)
+            yield record.id, found
+
+
+def batches(records: Iterable[tuple[str, Encoded]]) -> Iterator[tuple[list[str], list[Encoded]]]:
+    """(ids, rows) of each record batch."""
     ids: list[str] = []
-    rows: list[np.ndarray] = []
+    rows: list[Encoded] = []
     held = 0
-    for document in job.source.documents(shard):
-        rows.append(document_tokens(job, tokenizer, document, counts))
-        ids.append(document.id)
-        held += len(rows[-1])
+    for name, encoded in records:
+        ids.append(name)
+        rows.append(encoded)
+        held += len(encoded.ids)
         if held >= BATCH_TOKENS:
-            yield columns(ids, job.source.name, rows)
+            yield ids, rows
             ids, rows, held = [], [], 0
     if ids:
-        yield columns(ids, job.source.name, rows)
+        yield ids, rows
 
 
-def document_tokens(job: Job, tokenizer: Tokenizer, document: Document, counts: Counts) -> np.ndarray:
-    """The ids of one document, int32 [tokens], with the BOS and EOS that the settings ask for; counted."""
-    text = with_line_ends(document.text, job.line_ends)
-    tokens = tokenizer.encode_array(text)
-    if not len(tokens):
-        raise InputError(f"{job.source.name}: document {document.id} has no tokens; remove it")
-    before = [tokenizer.bos_id] if job.settings.bos else []
-    after = [tokenizer.eos_id] if job.settings.eos else []
-    counts.documents += 1
-    counts.characters_in += len(document.text)
-    counts.characters_out += len(text)
-    counts.text_tokens += len(tokens)
-    counts.bos_tokens += len(before)
-    counts.eos_tokens += len(after)
-    return np.concatenate([before, tokens, after]).astype(np.int32) if before or after else tokens
-
-
-def columns(ids: list[str], source: str, rows: list[np.ndarray]) -> list[pa.Array]:
-    """The columns of one record batch, in the order of the schema; plain text has no spans."""
-    offsets = np.cumsum([0, *(len(row) for row in rows)]).astype(np.int32)
-    spans = pa.nulls(len(ids), SPANS)
+def columns(ids: list[str], source: str, rows: list[Encoded]) -> list[pa.Array]:
+    """The columns of one record batch, in the order of the schema."""
+    offsets = np.cumsum([0, *(len(row.ids) for row in rows)]).astype(np.int32)
     return [
         pa.array(ids, pa.string()),
         pa.array([source] * len(ids), pa.string()),
-        pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(rows))),
-        spans,
-        spans,
+        pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate([row.ids for row in rows]))),
+        spans_column([row.label_spans for row in rows]),
+        spans_column([row.evidence_spans for row in rows]),
     ]
+
+
+def spans_column(spans: list[TokenSpans | None]) -> pa.Array:
+    """A column of spans, null where a record has none."""
+    rows = (None if row is None else [{"start": start, "end": end} for start, end in row] for row in spans)
+    return pa.array(rows, SPANS)

@@ -21,21 +21,22 @@ from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, wr
 from contracts.settings import load_settings, validated
 from contracts.tiktoken_tokenizer import TiktokenTokenizer
 from contracts.tokenizer import copy_tokenizer, load_tokenizer, tokenizer_files
+from data_prep.corpus_arguments import add_corpus_arguments, corpus_of, names_a_corpus
+from data_prep.corpus_settings import CorpusSettings
 from data_prep.huggingface_export import same_ids, to_huggingface, tokenizer_config
-from data_prep.sources.source import SOURCES, Document, Source, open_source
+from data_prep.sources.source import BadRecord, Document, Sample, Source, open_source
 from data_prep.tiktoken_export import ranks_config, ranks_to_huggingface
 from data_prep.tokenizer_settings import TokenizerSettings
 from data_prep.train_sentencepiece import spread_order, train_sentencepiece
+from data_prep.usable_tokenizer import load_usable_tokenizer
 
 # Reading order is shuffled in units of this size, so that a limited amount of text comes from all over the corpus.
 READ_BYTES = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--input", type=Path, metavar="FOLDER", help="the corpus to train on")
-    parser.add_argument("--source", choices=SOURCES, default="pg19", help="format of the corpus (default: pg19)")
+    add_corpus_arguments(parser)
     parser.add_argument("--split", help="split of the corpus to train on (default: train)")
-    parser.add_argument("--line-ends", choices=("lf", "keep"), default="lf", help="lf (default): CRLF is read as LF")
     parser.add_argument("--settings", metavar="S", help="the tokenizer settings: a YAML file or JSON text")
     parser.add_argument("--vocab-size", type=positive_int, metavar="N", help="tokens of a tokenizer trained here")
     parser.add_argument("--tokenizer", metavar="PATH", help="take in this tokenizer, train none")
@@ -44,21 +45,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
+    corpus = None if settings.path else corpus_to_train_on(arguments)
     with atomic_folder(arguments.output) as folder:
-        if settings.path:
+        if corpus is None:
+            load_usable_tokenizer(Path(settings.path))
             inputs = {"tokenizer": describe_files(tokenizer_files(settings.path))}
             copy_tokenizer(settings.path, folder)
             code = code_fingerprint("data_prep.tokenizer_command")
         else:
-            inputs = train(arguments, settings, folder)
-            code = code_fingerprint("data_prep.tokenizer_command", f"data_prep.sources.{arguments.source}")
+            inputs = train(corpus, settings, folder)
+            code = code_fingerprint("data_prep.tokenizer_command", f"data_prep.sources.{corpus.source}")
         add_huggingface_files(folder)
         tokenizer = load_tokenizer(folder)
         manifest = build_manifest(
             stage="tokenizer",
             inputs=inputs,
             outputs=describe_files(folder.iterdir()),
-            settings=recorded(settings, arguments.line_ends),
+            settings=recorded(settings, corpus),
             code=code,
             counts={"tokens": tokenizer.vocab_size, "special_tokens": len(tokenizer.special_tokens)},
             packages=("sentencepiece", "tiktoken", "tokenizers"),
@@ -75,26 +78,36 @@ def settings_of(arguments: argparse.Namespace) -> TokenizerSettings:
     return validated(TokenizerSettings, settings.model_dump() | given, "tokenizer")
 
 
-def recorded(settings: TokenizerSettings, line_ends: str) -> dict:
-    """The settings that decide the result; a given tokenizer is named by its digest, not by its place."""
-    return {} if settings.path else settings.model_dump(exclude={"path"}) | {"line_ends": line_ends}
-
-
-def train(arguments: argparse.Namespace, settings: TokenizerSettings, folder: Path) -> dict:
-    """Train on the corpus into `folder`; what went in, for the manifest."""
-    if arguments.input is None:
+def corpus_to_train_on(arguments: argparse.Namespace) -> CorpusSettings:
+    """The corpus that the arguments name; InputError where they name neither a corpus nor a tokenizer."""
+    if not names_a_corpus(arguments):
         raise InputError("tokenizer: nothing to train on; give --input FOLDER, or --tokenizer PATH to use a given one")
-    source = open_source(arguments.source, arguments.input, settings.split)
-    model = train_sentencepiece(read_spread(source), settings, arguments.line_ends)
-    (folder / "tokenizer.model").write_bytes(model)
+    return corpus_of(arguments)
+
+
+def recorded(settings: TokenizerSettings, corpus: CorpusSettings | None) -> dict:
+    """The settings that decide the result; a given tokenizer is named by its digest, not by its place."""
+    return {} if corpus is None else settings.model_dump(exclude={"path"}) | {"corpus": corpus.decisive()}
+
+
+def train(corpus: CorpusSettings, settings: TokenizerSettings, folder: Path) -> dict:
+    """Train on the corpus into `folder`; what went in, for the manifest."""
+    source = open_source(corpus, settings.split)
+    texts = (record.text for record in read_spread(source, corpus))
+    (folder / "tokenizer.model").write_bytes(train_sentencepiece(texts, settings, corpus.line_ends))
     return {"source": source.name, "files": describe_files(source.files(), source.root)}
 
 
-def read_spread(source: Source) -> Iterator[Document]:
-    """The documents of a source, in an order that is spread over it and the same everywhere."""
+def read_spread(source: Source, corpus: CorpusSettings) -> Iterator[Document | Sample]:
+    """The records of a source, in an order that is spread over it and the same everywhere; bad ones end the run
+    or, where the corpus sets them aside, are passed over (tokenizing counts them)."""
     shards = sorted(source.shards(READ_BYTES), key=lambda shard: spread_order(str(shard.number)))
     for shard in progress(shards, description="reading", unit="part"):
-        yield from source.documents(shard)
+        for record in source.records(shard):
+            if not isinstance(record, BadRecord):
+                yield record
+            elif corpus.on_bad_record == "stop":
+                raise record.error()
 
 
 def add_huggingface_files(folder: Path) -> None:

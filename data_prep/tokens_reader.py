@@ -115,13 +115,3 @@ def open_tokens(path: Path) -> tuple[pa.ipc.RecordBatchFileReader, TokensMetadat
     if not reader.schema.equals(tokens_schema(metadata)):
         raise InputError(f"{path}: an Arrow file, but not tokens of this version; tokenize again")
     return reader, metadata
-
-
-def refuse_duplicate_ids(folder: Path) -> None:
-    """InputError that names the first id that two documents of a tokens folder share."""
-    seen: set[str] = set()
-    for batch in TokensReader(folder).batches:
-        for name in batch.batch.column("id").to_pylist():
-            if name in seen:
-                raise InputError(f"{folder}: two documents have the id {name}; give every document its own id")
-            seen.add(name)

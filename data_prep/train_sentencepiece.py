@@ -1,6 +1,6 @@
 """Train a sentencepiece BPE model on the text of a corpus.
 
-in : documents (their order does not matter) and TokenizerSettings      out: the bytes of a .model file
+in : texts (their order does not matter) and TokenizerSettings      out: the bytes of a .model file
 Invariant: the same documents and settings give the same bytes, whatever the machine's cores, the time, or
 the order in which a folder lists its files; every text survives encode -> decode, whitespace included.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import sentencepiece
 
 from contracts.errors import InputError
-from data_prep.sources.source import Document, with_line_ends
+from data_prep.sources.source import with_line_ends
 from data_prep.tokenizer_settings import TokenizerSettings
 
 # A trainer's line longer than this would be left out silently by sentencepiece; its own default is 4,192 bytes.
@@ -24,12 +24,12 @@ THREADS = 1
 REQUIRED_CHARACTERS = "".join(character for character in string.printable if not character.isspace())
 
 
-def train_sentencepiece(documents: Iterable[Document], settings: TokenizerSettings, line_ends: str) -> bytes:
+def train_sentencepiece(texts: Iterable[str], settings: TokenizerSettings, line_ends: str) -> bytes:
     """The bytes of a BPE model of `settings.vocab_size` pieces; InputError where the text is too little for it."""
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=training_lines(documents, settings.training_characters, line_ends),
+            sentence_iterator=training_lines(texts, settings.training_characters, line_ends),
             model_writer=model,
             model_type="bpe",
             vocab_size=settings.vocab_size,
@@ -59,14 +59,14 @@ def train_sentencepiece(documents: Iterable[Document], settings: TokenizerSettin
     return model.getvalue()
 
 
-def training_lines(documents: Iterable[Document], limit: int | None, line_ends: str) -> Iterator[str]:
-    """The lines of the documents without their ends: newlines stay bytes of their own in every text."""
+def training_lines(texts: Iterable[str], limit: int | None, line_ends: str) -> Iterator[str]:
+    """The lines of the texts without their ends: newlines stay bytes of their own in every text."""
     characters = 0
-    for document in documents:
+    for text in texts:
         if limit is not None and characters >= limit:
             return
-        characters += len(document.text)
-        yield from (line for line in with_line_ends(document.text, line_ends).split("\n") if line)
+        characters += len(text)
+        yield from (line for line in with_line_ends(text, line_ends).split("\n") if line)
 
 
 def spread_order(name: str) -> bytes:

@@ -18,7 +18,8 @@ from contracts.fingerprint import sha256_file, sha256_value
 from contracts.manifest import MANIFEST_NAME, read_manifest
 from contracts.packs import PackReader, PackRow
 from contracts.tokenizer import load_tokenizer
-from data_prep.tokens_reader import TokensReader, refuse_duplicate_ids
+from data_prep.duplicate_ids import refuse_repeated_ids
+from data_prep.tokens_reader import TokensReader
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,11 +64,11 @@ def verify_tokenizer(folder: Path, counts: dict) -> None:
 def verify_tokens(folder: Path, counts: dict) -> None:
     """Documents and tokens are as many as the manifest counts, every id is unique and every token in the vocabulary."""
     reader = TokensReader(folder)
-    refuse_duplicate_ids(folder)
+    refuse_repeated_ids(reader)
     expect(f"{folder}: documents", counts["documents"]["out"], len(reader))
     expect(f"{folder}: tokens", counts["tokens"]["out"], int(reader.lengths.sum()))
     expect(f"{folder}: tokens", counts["tokens"]["out"], counts["tokens"]["text"] + counts["tokens"]["added"])
-    for name in ("documents", "characters"):
+    for name in ("documents", "characters", "tokens"):
         expect_balance(f"{folder}: {name}", counts[name])
     for batch in reader.batches:
         refuse_foreign_ids(f"{folder}", batch.values, reader.metadata.vocab_size)

@@ -14,7 +14,16 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.files import existing_folder
-from data_prep.sources.source import Document, Shard, read_text, shards_of_files
+from data_prep.corpus_settings import CorpusSettings
+from data_prep.sources.source import (
+    MEGABYTE,
+    BadRecord,
+    Document,
+    Shard,
+    read_document,
+    shards_of_parts,
+    whole_files,
+)
 
 SPLITS = ("train", "validation", "test")
 FIELDS = 4  # id, title, date, url
@@ -26,29 +35,33 @@ class PG19:
 
     name: str
     root: Path
-    books: tuple[Path, ...]
+    paths: tuple[Path, ...]
+    most_bytes: int
     facts: dict[str, int] = field(default_factory=dict)
+    encoder: str = "data_prep.encode_document"
 
     def files(self) -> Sequence[Path]:
-        return self.books
+        return self.paths
 
     def shards(self, size: int) -> Sequence[Shard]:
-        return shards_of_files(self.books, size)
+        return shards_of_parts(whole_files(self.paths), size)
 
-    def documents(self, shard: Shard) -> Iterator[Document]:
-        for path in shard.files:
-            yield Document(path.stem, read_text(path))
+    def records(self, shard: Shard) -> Iterator[Document | BadRecord]:
+        for part in shard.parts:
+            yield read_document(part.path, part.path.stem, self.most_bytes)
 
 
-def open_source(path: Path, split: str) -> PG19:
-    """The split `split` of the PG-19 folder `path`; InputError names what is missing or wrong."""
+def open_source(corpus: CorpusSettings, split: str) -> PG19:
+    """The split `split` of a PG-19 folder; InputError names what is missing or wrong."""
+    path = Path(corpus.path)
     existing_folder(path, "name the folder that holds train/, validation/, test/ and metadata.csv")
     existing_folder(path / split, f"the splits here are: {', '.join(found_splits(path)) or 'none'}")
     books = book_files(path / split)
     if not books:
         raise InputError(f"{path / split}: no ID.txt files here; put the books of this split into it")
     refuse_books_in_two_splits(path, split, books)
-    return PG19(f"pg19/{split}", path, tuple(books), metadata_facts(path, books))
+    most_bytes = corpus.max_record_megabytes * MEGABYTE
+    return PG19(f"pg19/{split}", path, tuple(books), most_bytes, metadata_facts(path, books))
 
 
 def found_splits(path: Path) -> list[str]:
@@ -85,7 +98,10 @@ def metadata_ids(path: Path) -> set[str]:
     if not path.is_file():
         return set()
     ids: set[str] = set()
-    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+    found = read_document(path, path.name, path.stat().st_size)
+    if isinstance(found, BadRecord):
+        raise found.error()
+    reader = csv.reader(io.StringIO(found.text, newline=""))
     for row in reader:
         where = f"{path} line {reader.line_num}"
         if len(row) != FIELDS:

@@ -1,18 +1,22 @@
-"""What every source offers: files to hash, shards of work in a fixed order, and the documents of a shard.
+"""What every source offers: files to hash, shards of work in a fixed order, and the records of a shard.
 
-Invariant: shards and the documents in them depend on the corpus alone, never on how a folder happens to be
-listed, on the number of workers, or on the locale.
+Invariant: shards and the records in them depend on the corpus alone, never on how a folder happens to be
+listed, on the number of workers, or on the locale. A record that cannot be read comes out as a BadRecord, in its
+place among the others: whether that ends the run is not the source's to decide.
 """
 
 import importlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from contracts.errors import InputError
+from data_prep.corpus_settings import CorpusSettings
 
-SOURCES = ("pg19",)
+Spans = tuple[tuple[int, int], ...]
+RECORD_EXCERPT = 1_000_000  # bytes of a bad record that are kept beside its reason
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,60 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One question with its passages, and the answer that is learned."""
+
+    id: str
+    prompt: str
+    answer: str
+    evidence: Spans | None  # the supporting passages as half-open spans of the prompt; None: not known
+    language: str | None = None
+    characters: int = 0  # of the record's passages, question and answer as published
+    dropped_characters: Mapping[str, int] = field(default_factory=dict)  # {reason: characters}
+
+    @property
+    def text(self) -> str:
+        """All of it, for a tokenizer to learn from."""
+        return f"{self.prompt}\n{self.answer}"
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that cannot be used: where it lies, why, and what to do."""
+
+    where: str  # file and line, e.g. corpus/a.jsonl line 7
+    reason: str  # a few words that the manifest counts under
+    detail: str  # what exactly is wrong
+    cure: str
+    content: bytes = b""  # the record, or its beginning
+
+    def error(self) -> InputError:
+        """The one line that ends a run."""
+        return InputError(f"{self.where}: {self.detail}; {self.cure}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a file: bytes [begin, end) of lines, or row groups [begin, end); None: to the end of the file."""
+
+    path: Path
+    size: int  # bytes
+    begin: int = 0
+    end: int | None = None
+    first: int = 1  # number of its first record in the file
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is all of the file."""
+        return self.first == 1 and self.end is None
+
+
+@dataclass(frozen=True)
 class Shard:
-    """A unit of work that becomes one tokens file: some files of the source, in order."""
+    """A unit of work that becomes one tokens file: some parts of files, in order."""
 
     number: int
-    files: tuple[Path, ...]
+    parts: tuple[Part, ...]
 
 
 class Source(Protocol):
@@ -37,48 +90,68 @@ class Source(Protocol):
     name: str  # what the `source` column says, e.g. pg19/train
     root: Path  # the folder that file names are relative to
     facts: dict[str, int]  # counts worth a line in the manifest, e.g. metadata lines without a book
+    encoder: str  # the module that turns its records into tokens
 
     def files(self) -> Sequence[Path]:
-        """Every file that the documents are read from, in order."""
+        """Every file that the records are read from, in order."""
 
     def shards(self, size: int) -> Sequence[Shard]:
-        """The work in order, about `size` bytes of source each, in whole documents."""
+        """The work in order, about `size` bytes of source each, in whole records."""
 
-    def documents(self, shard: Shard) -> Iterator[Document]:
-        """The documents of one shard in order; InputError names the file, the line and the cure."""
-
-
-def open_source(kind: str, path: Path, split: str) -> Source:
-    """The source of format `kind` at `path`; InputError where it is not there."""
-    return importlib.import_module(f"data_prep.sources.{kind}").open_source(path, split)
+    def records(self, shard: Shard) -> Iterator[Document | Sample | BadRecord]:
+        """The records of one shard in order."""
 
 
-def shards_of_files(files: Iterable[Path], size: int) -> list[Shard]:
-    """Cut `files` into runs of about `size` bytes: a run ends with the file that reaches it."""
-    runs: list[list[Path]] = []
+def open_source(corpus: CorpusSettings, split: str) -> Source:
+    """The split `split` of a corpus; InputError where it is not there."""
+    return importlib.import_module(f"data_prep.sources.{corpus.source}").open_source(corpus, split)
+
+
+def shards_of_parts(parts: Iterable[Part], size: int) -> list[Shard]:
+    """Cut `parts` into runs of about `size` bytes: a run ends with the part that reaches it."""
+    runs: list[list[Part]] = []
     room = 0
-    for path in files:
+    for part in parts:
         if room <= 0:
             runs.append([])
             room = size
-        runs[-1].append(path)
-        room -= path.stat().st_size
+        runs[-1].append(part)
+        room -= part.size
     return [Shard(number, tuple(run)) for number, run in enumerate(runs)]
 
 
-def read_text(path: Path) -> str:
-    """A file's text, line ends untouched; InputError names the line of what is not UTF-8, and empty files."""
+def whole_files(files: Iterable[Path]) -> list[Part]:
+    """Each file as one part."""
+    return [Part(path, path.stat().st_size) for path in files]
+
+
+def read_document(path: Path, name: str, most_bytes: int) -> Document | BadRecord:
+    """A file as one document, line ends untouched; a BadRecord where it is empty, too long or not UTF-8."""
+    size = path.stat().st_size
+    if size > most_bytes:
+        return too_long(str(path), size, most_bytes)
     content = path.read_bytes()
     if not content:
-        raise InputError(f"{path}: empty file; fetch it again or remove it")
+        return BadRecord(str(path), "empty file", "empty file", "fetch it again or remove it")
     try:
-        return content.decode("utf-8")
+        return Document(name, content.decode("utf-8"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
-        raise InputError(
-            f"{path} line {line}: byte 0x{byte:02X} is not UTF-8; save the file as UTF-8 or fetch it again"
-        ) from None
+        return not_utf8(f"{path} line {line}", content, error)
+
+
+def not_utf8(where: str, content: bytes, error: UnicodeDecodeError) -> BadRecord:
+    """The complaint about bytes that are no text."""
+    detail = f"byte 0x{content[error.start]:02X} is not UTF-8"
+    return BadRecord(where, "not UTF-8", detail, "save the file as UTF-8 or fetch it again", content[:RECORD_EXCERPT])
+
+
+def too_long(where: str, size: int, most_bytes: int, content: bytes = b"") -> BadRecord:
+    """The complaint about a record that would not fit into memory."""
+    needed = -(-size // MEGABYTE)
+    detail = f"a record of {size:,} bytes is longer than max_record_megabytes {most_bytes // MEGABYTE}"
+    cure = f"split it, or set max_record_megabytes to {needed} or more"
+    return BadRecord(where, "longer than max_record_megabytes", detail, cure, content[:1000])
 
 
 def with_line_ends(text: str, line_ends: str) -> str:

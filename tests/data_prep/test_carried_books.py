@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.corpus_settings import CorpusSettings
 from data_prep.sources.source import open_source
 
 BOOKS = Path(__file__).resolve().parents[2] / "resources" / "pg19"
@@ -35,10 +36,10 @@ def test_metadata_lists_the_carried_books_and_no_others() -> None:
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_every_split_opens_without_a_complaint(split: str) -> None:
-    source = open_source("pg19", BOOKS, split)
+    source = open_source(CorpusSettings(path=str(BOOKS)), split)
     assert not any(source.facts.values())
     for shard in source.shards(10**9):
-        for document in source.documents(shard):
+        for document in source.records(shard):
             assert document.text.count("\r\n") == document.text.count("\n") > 1000  # CRLF survived git
             assert document.text.endswith("*** ")
 

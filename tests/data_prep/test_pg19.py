@@ -9,36 +9,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import InputError
+from data_prep.corpus_settings import CorpusSettings
 from data_prep.sources.source import open_source, with_line_ends
 
 
 def ids(source: object, size: int) -> list[str]:
-    return [document.id for shard in source.shards(size) for document in source.documents(shard)]
+    return [document.id for shard in source.shards(size) for document in source.records(shard)]
 
 
 def test_books_come_by_ascending_number_however_they_were_written(
     books: Path, books_written_in_another_order: Path
 ) -> None:
     (books / "train" / "10.txt").write_text("ten")
-    assert ids(open_source("pg19", books, "train"), 10**9) == ["1", "2", "3", "4", "5", "6", "10"]
-    assert ids(open_source("pg19", books_written_in_another_order, "train"), 10**9) == list("123456")
+    assert ids(open_source(CorpusSettings(path=str(books)), "train"), 10**9) == ["1", "2", "3", "4", "5", "6", "10"]
+    assert ids(open_source(CorpusSettings(path=str(books_written_in_another_order)), "train"), 10**9) == list("123456")
 
 
 @given(size=st.integers(1, 20_000))
 def test_shards_of_any_size_hold_every_book_once_and_in_order(size: int) -> None:
-    source = open_source("pg19", Path(__file__).resolve().parents[2] / "resources" / "pg19", "train")
+    source = open_source(CorpusSettings(path=str(Path(__file__).resolve().parents[2] / "resources" / "pg19")), "train")
     shards = source.shards(size * 100)
     assert [shard.number for shard in shards] == list(range(len(shards)))
-    assert [path for shard in shards for path in shard.files] == list(source.files())
+    assert [part.path for shard in shards for part in shard.parts] == list(source.files())
 
 
 def test_metadata_lines_without_a_book_are_counted(books: Path) -> None:
-    assert open_source("pg19", books, "train").facts == {
+    assert open_source(CorpusSettings(path=str(books)), "train").facts == {
         "metadata_lines_without_a_book": 1,
         "books_without_a_metadata_line": 0,
     }
     (books / "metadata.csv").unlink()
-    assert open_source("pg19", books, "train").facts["books_without_a_metadata_line"] == 6
+    assert open_source(CorpusSettings(path=str(books)), "train").facts["books_without_a_metadata_line"] == 6
 
 
 @given(text=st.text(st.sampled_from("ab\r\n\x0b\x85\u2028")))
@@ -110,4 +111,4 @@ def test_a_broken_corpus_is_refused_in_one_line_and_leaves_nothing_behind(
 
 def test_a_missing_corpus_says_what_to_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder; name the folder that holds train/"):
-        open_source("pg19", tmp_path / "absent", "train")
+        open_source(CorpusSettings(path=str(tmp_path / "absent")), "train")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.tokenizer import Tokenizer, load_tokenizer
 from data_prep import train_sentencepiece as training
+from data_prep.corpus_settings import CorpusSettings
 from data_prep.huggingface_export import PROBES
 from data_prep.sources.source import Document, open_source, with_line_ends
 from data_prep.tokenizer_settings import TokenizerSettings
@@ -45,8 +46,8 @@ def both(book_tokenizer_folder: Path) -> tuple[Tokenizer, transformers.PreTraine
 
 
 def carried_books() -> list[Document]:
-    source = open_source("pg19", BOOKS, "validation")
-    return [document for shard in source.shards(10**9) for document in source.documents(shard)]
+    source = open_source(CorpusSettings(path=str(BOOKS)), "validation")
+    return [document for shard in source.shards(10**9) for document in source.records(shard)]
 
 
 @settings(max_examples=200)
@@ -111,11 +112,10 @@ def test_training_gives_the_same_pieces_for_any_order_and_number_of_threads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, threads: int
 ) -> None:
     wanted = TokenizerSettings(vocab_size=1000)
-    reference = training.train_sentencepiece(carried_books(), wanted, "lf")
+    texts = [document.text for document in carried_books()]
+    reference = training.train_sentencepiece(texts, wanted, "lf")
     monkeypatch.setattr(training, "THREADS", threads)
-    lines = carried_books()[0].text.split("\n")
-    shuffled = [Document(str(number), line) for number, line in enumerate(lines)][::-1]
-    again = training.train_sentencepiece(shuffled, wanted, "lf")
+    again = training.train_sentencepiece(texts[0].split("\n")[::-1], wanted, "lf")
     if threads == 1:
         assert again == reference
     models = []
@@ -140,9 +140,9 @@ def test_the_folder_is_the_same_however_the_books_were_written(
 
 
 def test_a_limit_of_characters_reads_only_so_many(books: Path) -> None:
-    documents = [Document("a", "x" * 60), Document("b", "y" * 60), Document("c", "z" * 60)]
-    assert list(training.training_lines(documents, 100, "lf")) == ["x" * 60, "y" * 60]
-    assert list(training.training_lines(documents, None, "lf")) == ["x" * 60, "y" * 60, "z" * 60]
+    texts = ["x" * 60, "y" * 60, "z" * 60]
+    assert list(training.training_lines(texts, 100, "lf")) == ["x" * 60, "y" * 60]
+    assert list(training.training_lines(texts, None, "lf")) == ["x" * 60, "y" * 60, "z" * 60]
 
 
 def test_too_little_text_says_to_lower_the_vocabulary(

@@ -16,12 +16,14 @@ rule tokenize:
         mem_mb=2000,
         runtime=240,
     params:
-        source=config["corpus"]["source"],
-        corpus=lambda wildcards: config["corpus"]["path"],
-        line_ends=config["corpus"]["line_ends"],
+        corpus=canonical_json(config["corpus"]),
         settings=canonical_json(config["tokenize"]),
-        code=code_of("data_prep.tokenize_command", f"data_prep.sources.{config['corpus']['source']}"),
+        code=code_of(
+            "data_prep.tokenize_command",
+            f"data_prep.sources.{config['corpus']['source']}",
+            "data_prep.encode_document",
+        ),
     shell:
-        "python -m data_prep tokenize --source {params.source} --input {params.corpus:q} --split {wildcards.split} "
-        "--line-ends {params.line_ends} --tokenizer {input.tokenizer:q} --settings {params.settings:q} "
+        "python -m data_prep tokenize --corpus {params.corpus:q} --split {wildcards.split} "
+        "--tokenizer {input.tokenizer:q} --settings {params.settings:q} "
         "--workers {threads} --output {output.folder:q} > {log:q} 2>&1"

@@ -14,11 +14,9 @@ rule train_tokenizer:
         mem_mb=2000,
         runtime=60,
     params:
-        source=config["corpus"]["source"],
-        corpus=lambda wildcards: config["corpus"]["path"],
-        line_ends=config["corpus"]["line_ends"],
+        corpus=canonical_json(config["corpus"]),
         settings=canonical_json(config["tokenizer"]),
         code=code_of("data_prep.tokenizer_command", f"data_prep.sources.{config['corpus']['source']}"),
     shell:
-        "python -m data_prep tokenizer --source {params.source} --input {params.corpus:q} "
-        "--line-ends {params.line_ends} --settings {params.settings:q} --output {output.folder:q} > {log:q} 2>&1"
+        "python -m data_prep tokenizer --corpus {params.corpus:q} --settings {params.settings:q} "
+        "--output {output.folder:q} > {log:q} 2>&1"

@@ -1,0 +1,63 @@
+"""LongAlpaca as published (Alpaca records: instruction with the document in it, output; input is empty or absent).
+
+in : LongAlpaca-12k.json (one JSON array), or the same records as .jsonl or .parquet
+out: one Sample per record; its supporting passages are not known
+Invariant: the prompt is the instruction, and below it the input where a short record has one; nothing is added.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_prep.corpus_settings import CorpusSettings
+from data_prep.sources.fields import RecordError, id_of, text_of
+from data_prep.sources.record_files import RECORD_SUFFIXES, Record, corpus_files, read_records, record_parts
+from data_prep.sources.source import BadRecord, Sample, Shard, shards_of_parts, with_line_ends
+
+
+@dataclass(frozen=True)
+class LongAlpaca:
+    """See data_prep.sources.source.Source."""
+
+    name: str
+    root: Path
+    paths: tuple[Path, ...]
+    corpus: CorpusSettings
+    facts: dict[str, int] = field(default_factory=dict)
+    encoder: str = "data_prep.encode_sample"
+
+    def files(self) -> Sequence[Path]:
+        return self.paths
+
+    def shards(self, size: int) -> Sequence[Shard]:
+        return shards_of_parts((part for path in self.paths for part in record_parts(path, size)), size)
+
+    def records(self, shard: Shard) -> Iterator[Sample | BadRecord]:
+        for part in shard.parts:
+            for record in read_records(part, self.root, self.corpus):
+                try:
+                    yield record if isinstance(record, BadRecord) else sample_of(record, self.corpus)
+                except RecordError as fault:
+                    yield fault.bad
+
+
+def open_source(corpus: CorpusSettings, split: str) -> LongAlpaca:
+    """The files of LongAlpaca; InputError where there are none."""
+    root, files = corpus_files(Path(corpus.path), split, RECORD_SUFFIXES)
+    return LongAlpaca(f"longalpaca/{split}", root, tuple(files), corpus)
+
+
+def sample_of(record: Record, corpus: CorpusSettings) -> Sample:
+    """The prompt and the answer of one record."""
+    extra = text_of(record, "input") if record.fields.get("input") else ""
+    published = [text_of(record, "instruction"), *([extra] if extra else []), text_of(record, "output")]
+    *asked, answer = (with_line_ends(text, corpus.line_ends) for text in published)
+    prompt = "\n\n".join(text.strip() for text in asked)
+    if not prompt or not answer.strip():
+        what = "instruction" if not prompt else "output"
+        raise RecordError(record, "empty field", f"the record has an empty {what}", "remove the record")
+    characters, read = sum(map(len, published)), sum(map(len, [*asked, answer]))
+    outer = read - sum(len(text.strip()) for text in [*asked, answer])
+    dropped = {"CR of CRLF line ends": characters - read, "whitespace around a message": outer}
+    dropped = {reason: count for reason, count in dropped.items() if count}
+    return Sample(id_of(record, corpus.id_field), prompt, answer.strip(), None, None, characters, dropped)

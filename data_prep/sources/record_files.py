@@ -1,0 +1,137 @@
+"""Records (JSON objects, table rows) from files of any of the usual kinds, one at a time, with their place.
+
+in : .jsonl, .jsonl.gz, .jsonl.zst, .json (one array), .parquet; .txt (one document a file) is the caller's
+out: Record or BadRecord, in the order of the files' names and of the records in them
+Invariant: memory holds one record and one block of a file, whatever the size of the corpus.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts.errors import InputError
+from data_prep.corpus_settings import CorpusSettings
+from data_prep.sources.json_array import read_array
+from data_prep.sources.line_files import line_parts, read_lines
+from data_prep.sources.source import MEGABYTE, RECORD_EXCERPT, BadRecord, Part, not_utf8
+
+RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".parquet")
+ROWS_AT_ONCE = 16  # of a parquet file; they are held in memory
+
+
+@dataclass(frozen=True)
+class Record:
+    """The fields of one record, and where it lies."""
+
+    where: str
+    name: str  # its id where it has none of its own: file:number
+    fields: dict
+
+
+def suffix_of(path: Path) -> str:
+    """.jsonl.gz rather than .gz"""
+    return next((suffix for suffix in RECORD_SUFFIXES if path.name.endswith(suffix)), path.suffix)
+
+
+def corpus_files(path: Path, split: str, suffixes: Sequence[str]) -> tuple[Path, list[Path]]:
+    """(folder that names are relative to, files) of a corpus: `path` itself, PATH/SPLIT/**, or PATH/** for train."""
+    if path.is_file():
+        if split != "train":
+            raise InputError(f"{path}: one file has no split {split}; put {split} into a folder of that name")
+        if suffix_of(path) not in suffixes:
+            raise InputError(f"{path}: not one of {', '.join(suffixes)}; convert or rename it")
+        return path.parent, [path]
+    folder = path / split if (path / split).is_dir() else path
+    if not folder.is_dir() or (folder == path and split != "train"):
+        raise InputError(f"{path if split == 'train' else path / split}: no such corpus; name a file or a folder")
+    files = [file for file in folder.rglob("*") if file.is_file() and suffix_of(file) in suffixes]
+    if not files:
+        raise InputError(f"{folder}: no file ends in {', '.join(suffixes)}; name the folder that holds the corpus")
+    return folder, sorted(files, key=lambda file: file.relative_to(folder).as_posix())
+
+
+def record_parts(path: Path, size: int) -> list[Part]:
+    """A file in parts of about `size` bytes, as far as its kind can be entered in the middle."""
+    if suffix_of(path) == ".parquet":
+        return row_group_parts(path, size)
+    return line_parts(path, size) if ".jsonl" in path.name else [Part(path, path.stat().st_size)]
+
+
+def row_group_parts(path: Path, size: int) -> list[Part]:
+    """A parquet file in runs of row groups; one part where it cannot be read (its reading will say so)."""
+    whole = Part(path, path.stat().st_size)
+    try:
+        metadata = pq.ParquetFile(path).metadata
+    except (pa.ArrowInvalid, OSError):
+        return [whole]
+    parts, begin, first, held, rows = [], 0, 1, 0, 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        held, rows = held + group.total_byte_size, rows + group.num_rows
+        if held >= size or number == metadata.num_row_groups - 1:
+            parts.append(Part(path, held, begin, number + 1, first))
+            begin, first, held, rows = number + 1, first + rows, 0, 0
+    return parts if len(parts) > 1 else [whole]
+
+
+def read_records(part: Part, root: Path, corpus: CorpusSettings) -> Iterator[Record | BadRecord]:
+    """The records of one part; a file without any is a BadRecord."""
+    name = part.path.relative_to(root).as_posix()
+    most_bytes = corpus.max_record_megabytes * MEGABYTE
+    readers = {".parquet": read_rows, ".json": read_objects}
+    empty = True
+    for found in readers.get(suffix_of(part.path), read_json_lines)(part, most_bytes):
+        empty = False
+        if isinstance(found, BadRecord):
+            yield found
+            continue
+        where, number, fields = found
+        if isinstance(fields, dict):
+            yield Record(where, f"{name}:{number}", fields)
+        else:
+            kind = type(fields).__name__
+            yield BadRecord(where, "broken JSON", f"a record must be an object, this is {kind}", "correct or remove it")
+    if empty and part.is_whole:
+        yield BadRecord(str(part.path), "empty file", "no record in this file", "fetch it again or remove it")
+
+
+def read_json_lines(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] | BadRecord]:
+    """(where, line number, value) of each line."""
+    for found in read_lines(part, most_bytes):
+        if isinstance(found, BadRecord):
+            yield found
+            continue
+        number, line = found
+        where = f"{part.path} line {number}"
+        try:
+            yield where, number, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except UnicodeDecodeError as error:
+            yield not_utf8(where, line, error)
+        except (json.JSONDecodeError, RecursionError) as error:
+            detail = f"not valid JSON ({getattr(error, 'msg', 'nested too deep')})"
+            yield BadRecord(where, "broken JSON", detail, "correct or remove the line", line[:RECORD_EXCERPT])
+
+
+def read_objects(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] | BadRecord]:
+    """(where, number, value) of each element of a JSON array."""
+    for found in read_array(part.path, most_bytes):
+        yield found if isinstance(found, BadRecord) else (f"{part.path} record {found[0]}", *found)
+
+
+def read_rows(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] | BadRecord]:
+    """(where, row number, fields) of each row of some row groups of a parquet file."""
+    number = part.first
+    try:
+        file = pq.ParquetFile(part.path, memory_map=True, pre_buffer=False)
+        groups = list(range(part.begin, file.metadata.num_row_groups if part.end is None else part.end))
+        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=groups):
+            for row in batch.to_pylist():
+                yield f"{part.path} row {number}", number, row
+                number += 1
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        detail = f"not readable as parquet ({str(error).splitlines()[0]})"
+        yield BadRecord(f"{part.path} row {number}", "damaged parquet file", detail, "fetch the file again")

@@ -95,6 +95,7 @@ def transformer_config(
     fp32_residual: bool = False,
     sequence_parallel: bool = False,
     recompute: Recompute = "none",
+    initialize: bool = True,
 ) -> TransformerConfig:
     """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
     check_divides(architecture, groups)
@@ -123,6 +124,7 @@ def transformer_config(
         persist_layer_norm=False,
         apply_rope_fusion=False,
         use_cpu_initialization=not has_gpu(),
+        perform_initialization=initialize,
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
         params_dtype=dtype,
@@ -166,9 +168,12 @@ def build_model(
     fp32_residual: bool = False,
     sequence_parallel: bool = False,
     recompute: Recompute = "none",
+    initialize: bool = True,
 ) -> LanguageModel:
     """The model with fresh weights (load a checkpoint next), on this process's device, in train mode.
 
+    `initialize=False` saves the time and memory of drawing weights, for a caller that fills them all and does not
+    train: Megatron marks the tensor-parallel weights, which the gradient norm counts, while it draws them.
     `fp32_residual` keeps embeddings and residual stream in fp32 under a 16-bit `dtype`;
     `sequence_parallel` splits what tensor parallelism would repeat; `recompute` trades time for memory.
     """
@@ -181,6 +186,7 @@ def build_model(
                 fp32_residual=fp32_residual,
                 sequence_parallel=sequence_parallel,
                 recompute=recompute,
+                initialize=initialize,
             ),
             transformer_layer_spec=layer_specs(architecture),
             vocab_size=architecture.vocab_size,

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     architecture = read_architecture_of(checkpoint)
     groups = start_processes(Layout())
     dtype = getattr(torch, arguments.dtype) if arguments.dtype else stored_dtype(checkpoint)
-    model = build_model(architecture, groups, dtype=dtype)
+    model = build_model(architecture, groups, dtype=dtype, initialize=False)
     load_model_checkpoint(model, checkpoint, groups)
     save_model(
         model,

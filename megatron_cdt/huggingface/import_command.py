@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     tokenizer_size = load_tokenizer(arguments.vocab_size_from).vocab_size if arguments.vocab_size_from else None
     architecture = resolve_architecture(settings, tokenizer_size)
     groups = start_processes(Layout())
-    model = build_model(architecture, groups, dtype=getattr(torch, architecture.dtype))
+    model = build_model(architecture, groups, dtype=getattr(torch, architecture.dtype), initialize=False)
     if settings.hugging_face:
         load_weights(model, settings.hugging_face, groups)
     else:

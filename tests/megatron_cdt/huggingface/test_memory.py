@@ -56,11 +56,16 @@ def measure(folder, layout):
     return size, saved, loaded
 
 
-@pytest.mark.parametrize("layout", [Layout(), Layout(tensor=2)], ids=["alone", "tp2"])
-def test_saving_and_loading_hold_one_tensor_besides_the_model(tmp_path, layout):
+@pytest.mark.parametrize(
+    ("layout", "most"),
+    # Alone nothing is copied. Under TP 2 the first process holds one whole tensor and a half that arrives; gloo holds
+    # another half where it arrives before it is asked for.
+    [(Layout(), 0.5), (Layout(tensor=2), 2.3)],
+    ids=["alone", "tp2"],
+)
+def test_saving_and_loading_hold_one_tensor_besides_the_model(tmp_path, layout, most):
     for size, saved, loaded in run_distributed(measure, layout.tensor, tmp_path / "model", layout):
         assert size > 4 * LARGEST
-        # Under TP 2 the first process holds the whole tensor and the half that arrives.
-        assert saved < 1.7 * LARGEST
+        assert saved < most * LARGEST
         # The file's pages that are mapped, and the copy of a part that is cut by columns.
-        assert loaded < 1.7 * LARGEST
+        assert loaded < 1.5 * LARGEST

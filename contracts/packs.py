@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from contracts.errors import InputError
 from contracts.manifest import MANIFEST_NAME, read_manifest
+from contracts.memory_map import MappedArrow
 
 PACKS_KIND = "megatron-cdt packs 1"
 SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
@@ -134,6 +135,11 @@ class PackReader:
         file = bisect_right(self.first_rows, index) - 1
         return self.files[file].row(index - self.first_rows[file])
 
+    def release(self) -> None:
+        """Give the pages of all rows read so far back to the system; rows stay valid."""
+        for file in self.files:
+            file.mapped.release()
+
     def __iter__(self) -> Iterator[PackRow]:
         return (self.row(index) for index in range(len(self)))
 
@@ -166,7 +172,8 @@ class PackFile:
         self.path = path
         self.batches: dict[int, PackBatch] = {}
         try:
-            self.reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            self.mapped = MappedArrow(path)
+            self.reader = self.mapped.reader
             self.metadata = PackMetadata.from_arrow(self.reader.schema.metadata)
             foreign = not self.reader.schema.equals(packs_schema(self.metadata))
         except (pa.ArrowInvalid, OSError) as error:

@@ -1,8 +1,9 @@
 """Best-fit decreasing: put items into bins of one capacity, the largest first, each where it fits tightest.
 
 in : sizes, int [items], each in [1, capacity]      out: the bin of each item, int64 [items]
-Invariants: no bin holds more than its capacity; equal input gives equal output (ties go to the newest bin).
-Cost: O(items) placements, each a look-up in a two-level bit set of the remaining capacities.
+Invariants: no bin holds more than its capacity; equal input gives equal output (ties go to the newest bins).
+Cost: items of one size go into bins of one remaining capacity at a stroke, so the work grows with the number of
+different sizes and not with the number of items; the tightest capacity is found in a two-level bit set.
 """
 
 import numpy as np
@@ -11,17 +12,17 @@ WORD = 1024  # bits of a lower word: two levels of 1024 reach a million units of
 
 
 class OpenBins:
-    """The bins that still have room, by what remains; the tightest that fits is found without a scan."""
+    """The bins that still have room, as ranges of bins with the same remaining capacity."""
 
     def __init__(self, capacity: int) -> None:
-        self.stacks: list[list[int]] = [[] for _ in range(capacity + 1)]
+        self.stacks: list[list[tuple[int, int]]] = [[] for _ in range(capacity + 1)]
         self.words = [0] * (capacity // WORD + 1)
         self.summary = 0
 
-    def add(self, bin_number: int, remaining: int) -> None:
-        """Offer what remains of a bin; a full one is forgotten."""
-        if remaining:
-            self.stacks[remaining].append(bin_number)
+    def add(self, first: int, count: int, remaining: int) -> None:
+        """Offer what remains of the bins [first, first + count); full ones are forgotten."""
+        if remaining and count:
+            self.stacks[remaining].append((first, count))
             self.words[remaining // WORD] |= 1 << (remaining % WORD)
             self.summary |= 1 << (remaining // WORD)
 
@@ -35,16 +36,16 @@ class OpenBins:
             return word * WORD + lowest_bit(self.words[word])
         return 0
 
-    def take(self, remaining: int) -> int:
-        """Remove and return the newest bin with exactly `remaining` left."""
+    def take(self, remaining: int) -> tuple[int, int]:
+        """Remove and return the newest range (first bin, bins) with exactly `remaining` left."""
         stack = self.stacks[remaining]
-        bin_number = stack.pop()
+        found = stack.pop()
         if not stack:
             word = remaining // WORD
             self.words[word] &= ~(1 << (remaining % WORD))
             if not self.words[word]:
                 self.summary &= ~(1 << word)
-        return bin_number
+        return found
 
 
 def lowest_bit(number: int) -> int:
@@ -60,30 +61,42 @@ def best_fit_decreasing(sizes: np.ndarray, capacity: int) -> np.ndarray:
     """
     sizes = np.asarray(sizes)
     distinct, counts = np.unique(sizes, return_counts=True)
-    runs: list[tuple[int, int]] = []
+    runs: list[tuple[int, int, int]] = []
     bins = OpenBins(capacity)
     opened = 0
     for size, count in zip(distinct[::-1].tolist(), counts[::-1].tolist(), strict=True):
         opened = place_equal_items(size, count, bins, opened, capacity, runs)
-    in_order = np.repeat([run[0] for run in runs], [run[1] for run in runs]).astype(np.int64)
+    first, used, each = np.array(runs, dtype=np.int64).reshape(-1, 3).T
+    within = np.arange(used.sum()) - np.repeat(np.cumsum(used) - used, used)
+    in_order = np.repeat(np.repeat(first, used) + within, np.repeat(each, used))
     bin_of = np.empty(len(sizes), dtype=np.int64)
     bin_of[np.argsort(-sizes, kind="stable")] = in_order
     return bin_of
 
 
 def place_equal_items(
-    size: int, count: int, bins: OpenBins, opened: int, capacity: int, runs: list[tuple[int, int]]
+    size: int, count: int, bins: OpenBins, opened: int, capacity: int, runs: list[tuple[int, int, int]]
 ) -> int:
-    """Place `count` items of one size and append (bin, items) to `runs`; returns the number of bins opened so far."""
+    """Place `count` items of one size; appends (first bin, bins, items in each) to `runs`.
+
+    Returns the number of bins opened so far.
+    """
     while count:
         remaining = bins.tightest(size)
+        first, available = bins.take(remaining) if remaining else (opened, count)
+        room = remaining or capacity
+        each = room // size
+        used = min(available, count // each)
+        if used:
+            runs.append((first, used, each))
+            bins.add(first, used, room - each * size)
+            count -= used * each
+        if count and used < available:
+            runs.append((first + used, 1, count))
+            bins.add(first + used, 1, room - count * size)
+            used, count = used + 1, 0
         if remaining:
-            bin_number = bins.take(remaining)
+            bins.add(first + used, available - used, remaining)
         else:
-            bin_number, remaining = opened, capacity
-            opened += 1
-        taken = min(count, remaining // size)
-        runs.append((bin_number, taken))
-        bins.add(bin_number, remaining - taken * size)
-        count -= taken
+            opened += used
     return opened

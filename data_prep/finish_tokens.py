@@ -62,7 +62,7 @@ def by_shard(job: Job, repeated: list[int]) -> Iterator[tuple[int, list[tuple[in
     """(shard, [(document, its row in the shard)]) of the documents, in order."""
     counts = []
     for number in range(len(list(job.folder.glob("tokens-*.arrow")))):
-        reader, _ = open_tokens(shard_path(job.folder, number))
+        reader = open_tokens(shard_path(job.folder, number))[0].reader
         counts.append(sum(reader.get_batch(batch).num_rows for batch in range(reader.num_record_batches)))
     firsts = np.cumsum([0, *counts])
     shard_of = {index: int(np.searchsorted(firsts, index, side="right")) - 1 for index in repeated}
@@ -90,7 +90,7 @@ def moved(reader: TokensReader, index: int, characters: int, tokenizer: Tokenize
 def rewrite_without(job: Job, number: int, places: set[int]) -> None:
     """One tokens file again, without the rows `places`."""
     path = shard_path(job.folder, number)
-    reader, _ = open_tokens(path)
+    reader = open_tokens(path)[0].reader
     first = 0
     with (
         atomic_file(path) as temporary,

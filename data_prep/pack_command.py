@@ -7,6 +7,7 @@ Run: python -m data_prep pack --input results/mine/tokens --length 2048 --align 
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length", type=positive_int, metavar="L", help="tokens per row")
     parser.add_argument("--align", type=positive_int, metavar="A", help="pad segments to a multiple of A tokens")
     parser.add_argument(
-        "--mode", choices=("concat",), help="concat (default): cut long documents, pack tails by best fit"
+        "--mode",
+        choices=("concat", "best-fit", "truncate"),
+        help="concat (default): cut long documents, pack tails by best fit; best-fit: samples stay whole; "
+        "truncate: the first row of each document",
     )
     parser.add_argument("--rows", type=positive_int, metavar="N", help="keep at most N rows")
     parser.add_argument("--settings", metavar="S", help="the pack settings: a YAML file or JSON text")
@@ -43,8 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     tokens_manifest = read_manifest(arguments.input)
     refuse_changed_sizes(arguments.input, tokens_manifest["outputs"])
     reader = TokensReader(arguments.input)
-    refuse_supervised(reader)
-    plan = plan_rows(reader.lengths, settings)
+    if settings.mode != "best-fit":
+        refuse_supervised(reader)
+    plan = plan_rows(reader.lengths, settings, reader.supervised)
     metadata = metadata_of(reader, settings, tokens_manifest)
     with atomic_folder(arguments.output) as folder:
         total = -(-len(plan) // metadata.rows_per_batch)
@@ -66,6 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_manifest(folder / MANIFEST_NAME, manifest)
     share = counts["padding_tokens"] / max(counts["rows"] * settings.length, 1)
     print(f"{arguments.output}: {counts['rows']} rows of {settings.length} tokens, {share:.2%} padding")
+    for reason, lost in counts["tokens"]["dropped"].items():
+        print(f"note: {lost} tokens dropped: {reason}", file=sys.stderr)
 
 
 def settings_of(arguments: argparse.Namespace) -> PackSettings:
@@ -86,10 +93,10 @@ def settings_of(arguments: argparse.Namespace) -> PackSettings:
 
 def refuse_supervised(reader: TokensReader) -> None:
     """InputError for the first document that says which of its tokens are supervised: cutting would part it."""
-    index = reader.first_supervised()
-    if index is not None:
-        cure = "pack samples whole, in a mode that never cuts them"
-        raise InputError(f"{reader.folder}: document {reader.id(index)} has supervised spans; {cure}")
+    if reader.supervised.any():
+        name = reader.id(int(np.argmax(reader.supervised)))
+        cure = "pack samples whole, with --mode best-fit"
+        raise InputError(f"{reader.folder}: document {name} has supervised spans; {cure}")
 
 
 def metadata_of(reader: TokensReader, settings: PackSettings, tokens_manifest: dict) -> PackMetadata:
@@ -114,10 +121,10 @@ def metadata_of(reader: TokensReader, settings: PackSettings, tokens_manifest: d
 def count(reader: TokensReader, plan: Plan, settings: PackSettings) -> dict:
     """The counts of the manifest: tokens in = out + dropped."""
     kept = int(plan.tokens.sum())
-    dropped = {"rows beyond the limit": plan.tokens_beyond_limit} if plan.tokens_beyond_limit else {}
+    documents = {"in": len(reader), "out": len(np.unique(plan.documents)), "dropped": plan.dropped_documents}
     return {
-        "documents": {"in": len(reader), "out": len(np.unique(plan.documents))},
-        "tokens": {"in": int(reader.lengths.sum()), "out": kept, "dropped": dropped},
+        "documents": documents,
+        "tokens": {"in": int(reader.lengths.sum()), "out": kept, "dropped": plan.dropped},
         "rows": len(plan),
         "segments": len(plan.documents) if settings.block_diagonal else len(plan),
         "padding_tokens": len(plan) * settings.length - kept,

@@ -17,16 +17,17 @@ class PackSettings(Settings):
         description="tokens; every segment is padded to a multiple of it (lcm of 2 x context parallel size and "
         "context x tensor parallel size)",
     )
-    mode: Literal["concat"] = Field(
+    mode: Literal["concat", "best-fit", "truncate"] = Field(
         "concat",
         description="concat: cut documents longer than a row into rows and pack the tails together by best fit; "
-        "no token is lost",
+        "no token is lost. best-fit: the same, and supervised samples stay whole (one longer than a row is dropped "
+        "and counted). truncate: the first row of each document, in their order; shorter documents are dropped",
     )
     block_diagonal: bool = Field(
         True,
         description="true: each document of a row is a segment that attends to itself only; false: one segment per row",
     )
-    rows: int | None = Field(None, ge=1, description="keep at most this many rows; null: all")
+    rows: int | None = Field(None, ge=1, description="rows to keep at most; null: all")
     shuffle_seed: int | None = Field(
         0, description="seed of the order of the rows; null: rows in the order of the documents, tails last"
     )

@@ -17,6 +17,8 @@ from data_prep.tokens_reader import TokensReader
 
 BATCH_TOKENS = 1 << 20  # a record batch is about this many tokens (4 MiB), and at least one row
 FILE_TOKENS = 1 << 26  # a file is about this many tokens (256 MiB), in whole batches
+# (document, first token in it, tokens, place in the row)
+Piece = tuple[int, int, int, int]
 JOIN = " + "  # between the ids of the documents that a single segment joins
 
 
@@ -29,6 +31,8 @@ class Row:
     tokens: np.ndarray
     documents: list[str]
     starts: np.ndarray
+    label_spans: list[tuple[int, int]] | None  # of the row; None: every real token
+    evidence_spans: list[tuple[int, int]] | None
 
 
 def rows_per_batch(length: int) -> int:
@@ -48,6 +52,7 @@ def write_packs(folder: Path, reader: TokensReader, plan: Plan, metadata: PackMe
                 end = min(begin + per_batch, first + per_file, len(plan))
                 rows = [build_row(reader, plan, row, metadata) for row in range(begin, end)]
                 writer.write_batch(pa.RecordBatch.from_arrays(columns(rows, metadata.length), schema=schema))
+                reader.release()
                 yield len(rows)
 
 
@@ -62,25 +67,58 @@ def build_row(reader: TokensReader, plan: Plan, row: int, metadata: PackMetadata
     for document, start, count, place in zip(documents, starts, tokens, np.cumsum(lengths) - lengths, strict=True):
         ids[place : place + count] = reader.tokens(document, start, start + count)
     names = [reader.id(document) for document in documents]
+    pieces = list(zip(documents, starts, tokens, np.cumsum(lengths) - lengths, strict=True))
+    labels, evidence = label_spans(reader, pieces), evidence_spans(reader, pieces)
     if metadata.block_diagonal:
-        return Row(ids, lengths, tokens, names, starts)
-    return Row(ids, lengths.sum(keepdims=True), tokens.sum(keepdims=True), [JOIN.join(names)], starts[:1])
+        return Row(ids, lengths, tokens, names, starts, labels, evidence)
+    joined = lengths.sum(keepdims=True), tokens.sum(keepdims=True), [JOIN.join(names)]
+    return Row(ids, *joined, starts[:1], labels, evidence)
+
+
+def label_spans(reader: TokensReader, pieces: list[Piece]) -> list[tuple[int, int]] | None:
+    """The supervised tokens of a row; None where every piece is learned as a whole."""
+    if not any(reader.supervised[document] for document, *_ in pieces):
+        return None
+    spans = []
+    for document, start, count, place in pieces:
+        found = reader.spans("label_spans", document)
+        spans += moved(np.array([[start, start + count]]) if found is None else found, start, count, place)
+    return spans
+
+
+def evidence_spans(reader: TokensReader, pieces: list[Piece]) -> list[tuple[int, int]] | None:
+    """The supporting passages of a row; None where no piece knows of any."""
+    known = [(reader.spans("evidence_spans", document), *piece) for document, *piece in pieces]
+    if all(spans is None for spans, *_ in known):
+        return None
+    return [span for spans, *piece in known if spans is not None for span in moved(spans, *piece)]
+
+
+def moved(spans: np.ndarray, start: int, count: int, place: int) -> list[tuple[int, int]]:
+    """Spans of a document as spans of the row that has its tokens [start, start + count) at `place`."""
+    within = np.clip(spans, start, start + count) - start + place
+    return [(begin, end) for begin, end in within.tolist() if begin < end]
 
 
 def columns(rows: list[Row], length: int) -> list[pa.Array]:
-    """The columns of one record batch, in the order of the schema; plain text has no spans."""
-    spans = pa.nulls(len(rows), SPANS)
+    """The columns of one record batch, in the order of the schema."""
     return [
         pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate([row.ids for row in rows])), length),
         list_column((row.lengths for row in rows), pa.int32()),
         list_column((row.tokens for row in rows), pa.int32()),
         list_column((row.documents for row in rows), pa.string()),
         list_column((row.starts for row in rows), pa.int64()),
-        spans,
-        spans,
+        spans_column(row.label_spans for row in rows),
+        spans_column(row.evidence_spans for row in rows),
     ]
 
 
 def list_column(values: Iterable, kind: pa.DataType) -> pa.Array:
     """A column whose every row is a list of `kind`."""
     return pa.array([list(row) for row in values], pa.list_(kind))
+
+
+def spans_column(rows: Iterable[list[tuple[int, int]] | None]) -> pa.Array:
+    """A column of spans, null where a row has none."""
+    named = (None if row is None else [{"start": start, "end": end} for start, end in row] for row in rows)
+    return pa.array(named, SPANS)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.errors import InputError
+from contracts.memory_map import MappedArrow
 from contracts.tokens import TokensMetadata, tokens_schema
 
 
@@ -39,13 +40,15 @@ class TokensReader:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.batches: list[TokensBatch] = []
+        self.maps: list[MappedArrow] = []
         metadata = set()
         first = 0
         for path in tokens_paths(self.folder):
-            reader, found = open_tokens(path)
+            mapped, found = open_tokens(path)
             metadata.add(found)
-            for number in range(reader.num_record_batches):
-                self.batches.append(TokensBatch(first, reader.get_batch(number)))
+            self.maps.append(mapped)
+            for number in range(mapped.reader.num_record_batches):
+                self.batches.append(TokensBatch(first, mapped.reader.get_batch(number)))
                 first += self.batches[-1].batch.num_rows
         if len(metadata) > 1:
             raise InputError(f"{folder}: its files come from different tokenizers or corpora; tokenize again")
@@ -82,13 +85,27 @@ class TokensReader:
         batch, row = self.place(index)
         return batch.batch.column("source")[row].as_py()
 
-    def first_supervised(self) -> int | None:
-        """The first document that says which of its tokens are supervised (it must not be cut); None if none does."""
-        for batch in self.batches:
-            spans = batch.batch.column("label_spans")
-            if spans.null_count < len(spans):
-                return batch.first + int(np.argmax(spans.is_valid().to_numpy(zero_copy_only=False)))
-        return None
+    @cached_property
+    def supervised(self) -> np.ndarray:
+        """bool [documents]: those that say which of their tokens are learned; they must not be cut."""
+        columns = (batch.batch.column("label_spans").is_valid() for batch in self.batches)
+        return np.concatenate([column.to_numpy(zero_copy_only=False) for column in columns] or [[]]).astype(bool)
+
+    def evidence_counts(self) -> np.ndarray:
+        """int64 [documents that know]: the number of supporting passages of each."""
+        columns = [batch.batch.column("evidence_spans").drop_null() for batch in self.batches]
+        return np.concatenate([column.value_lengths().to_numpy() for column in columns] or [[]]).astype(np.int64)
+
+    def spans(self, name: str, index: int) -> np.ndarray | None:
+        """label_spans or evidence_spans of document `index`, int32 [spans, 2]; None where they are null."""
+        batch, row = self.place(index)
+        found = batch.batch.column(name)[row].as_py()
+        return None if found is None else np.array([(s["start"], s["end"]) for s in found], np.int32).reshape(-1, 2)
+
+    def release(self) -> None:
+        """Give the pages of all tokens read so far back to the system; views stay valid."""
+        for mapped in self.maps:
+            mapped.release()
 
 
 def tokens_paths(folder: Path) -> list[Path]:
@@ -102,16 +119,16 @@ def tokens_paths(folder: Path) -> list[Path]:
     return paths
 
 
-def open_tokens(path: Path) -> tuple[pa.ipc.RecordBatchFileReader, TokensMetadata]:
-    """The reader and the metadata of one tokens file; one line where it is torn or foreign."""
+def open_tokens(path: Path) -> tuple[MappedArrow, TokensMetadata]:
+    """The map and the metadata of one tokens file; one line where it is torn or foreign."""
     try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        metadata = TokensMetadata.from_arrow(reader.schema.metadata)
+        mapped = MappedArrow(path)
+        metadata = TokensMetadata.from_arrow(mapped.reader.schema.metadata)
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: torn or not an Arrow file ({reason}); tokenize again") from None
     except (KeyError, ValueError):
         raise InputError(f"{path}: an Arrow file, but not tokens of this version; tokenize again") from None
-    if not reader.schema.equals(tokens_schema(metadata)):
+    if not mapped.reader.schema.equals(tokens_schema(metadata)):
         raise InputError(f"{path}: an Arrow file, but not tokens of this version; tokenize again")
-    return reader, metadata
+    return mapped, metadata

@@ -21,6 +21,8 @@ from contracts.tokenizer import load_tokenizer
 from data_prep.duplicate_ids import refuse_repeated_ids
 from data_prep.tokens_reader import TokensReader
 
+RELEASE_ROWS = 64  # rows between two times that pages are given back
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a tokenizer, tokens or packs folder")
@@ -72,6 +74,12 @@ def verify_tokens(folder: Path, counts: dict) -> None:
         expect_balance(f"{folder}: {name}", counts[name])
     for batch in reader.batches:
         refuse_foreign_ids(f"{folder}", batch.values, reader.metadata.vocab_size)
+        reader.release()
+    for index in np.flatnonzero(reader.supervised).tolist():
+        for name in ("label_spans", "evidence_spans"):
+            refuse_broken_spans(
+                f"{folder}: document {reader.id(index)}", reader.spans(name, index), reader.lengths[index]
+            )
 
 
 def verify_packs(folder: Path, counts: dict) -> None:
@@ -82,7 +90,10 @@ def verify_packs(folder: Path, counts: dict) -> None:
         refuse_broken_row(f"{folder}: row {number}", row, reader)
         tokens += int(row.segment_tokens.sum())
         segments += len(row.segment_tokens)
-    expect_balance(f"{folder}: tokens", counts["tokens"])
+        if number % RELEASE_ROWS == 0:
+            reader.release()
+    for name in ("documents", "tokens"):
+        expect_balance(f"{folder}: {name}", counts[name])
     expect(f"{folder}: rows", counts["rows"], len(reader))
     expect(f"{folder}: segments", counts["segments"], segments)
     expect(f"{folder}: tokens", counts["tokens"]["out"], tokens)
@@ -103,6 +114,16 @@ def refuse_broken_row(where: str, row: PackRow, reader: PackReader) -> None:
     for fault, found in faults.items():
         expect(f"{where}: {fault}", 0, int(np.count_nonzero(found)))
     refuse_foreign_ids(where, row.input_ids, metadata.vocab_size)
+    for spans in (row.label_spans, row.evidence_spans):
+        refuse_broken_spans(where, spans, metadata.length)
+
+
+def refuse_broken_spans(where: str, spans: np.ndarray | None, length: int) -> None:
+    """InputError where a span is empty, lies outside, or begins before the one before it."""
+    if spans is not None and len(spans):
+        broken = (spans[:, 0] < 0) | (spans[:, 1] > length) | (spans[:, 0] >= spans[:, 1])
+        expect(f"{where}: spans outside or empty", 0, int(np.count_nonzero(broken)))
+        expect(f"{where}: spans out of order", 0, int(np.count_nonzero(np.diff(spans[:, 0]) < 0)))
 
 
 def refuse_foreign_ids(where: str, ids: np.ndarray, vocab_size: int) -> None:

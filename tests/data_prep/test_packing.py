@@ -44,9 +44,10 @@ def pieces_of(plan: Plan) -> dict[int, list[tuple[int, int]]]:
 def test_every_token_is_in_one_segment_or_counted_beyond_the_limit(packing: tuple) -> None:
     lengths, settings = packing
     plan = plan_rows(np.array(lengths, dtype=np.int64), settings)
-    assert plan.tokens.sum() + plan.tokens_beyond_limit == sum(lengths)
+    assert plan.tokens.sum() + sum(plan.dropped.values()) == sum(lengths)
+    assert len(pieces_of(plan)) + sum(plan.dropped_documents.values()) == len(lengths)
     if settings.rows is None:
-        assert plan.tokens_beyond_limit == 0
+        assert plan.dropped == {}
         for document, spans in pieces_of(plan).items():
             starts, ends = zip(*spans, strict=True)
             assert (starts[0], ends[-1], starts[1:]) == (0, lengths[document], ends[:-1])

@@ -9,8 +9,9 @@ Invariant: with beta = 0 the step equals cross-entropy bit for bit.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.distributed as dist
@@ -20,6 +21,7 @@ from torch import Tensor
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
+from megatron_cdt.objectives.objective import TokenObjective
 from megatron_cdt.objectives.row import LocalRow
 from megatron_cdt.objectives.settings import CdtSettings
 
@@ -36,9 +38,16 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class ContextDenoising:
+class ContextDenoising(TokenObjective):
     """L_CDT(X, Y) = L_CE(f(E'), Y) (Eq. 4), with E' denoised for this very step and this very model."""
 
+    telemetry: ClassVar[Mapping[str, str]] = {
+        "detection_loss": "labels",
+        "noise_share": "tokens",
+        "threshold": "rows",
+        "relative_shift": "rows",
+        "changed_share": "tokens",
+    }
     settings: CdtSettings
     groups: ProcessGroupCollection
 

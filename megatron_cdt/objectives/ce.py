@@ -7,11 +7,12 @@ from torch import Tensor
 
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
+from megatron_cdt.objectives.objective import TokenObjective
 from megatron_cdt.objectives.row import LocalRow
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(TokenObjective):
     """L = sum over labelled tokens of -log p(token), divided by their global number in the optimizer step."""
 
     groups: ProcessGroupCollection

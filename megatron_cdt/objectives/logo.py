@@ -8,7 +8,9 @@ The gradient is that of sum_t w_t l_t with w_t = dL/dl_t, so one weighted head p
 # N tokens of the row, T local tokens of this rank, K answers of the row (3 for each preference)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,7 @@ ANSWERS = 3
 class Logo:
     """Preference of the chosen answer, summed over the preferences of a row."""
 
+    telemetry: ClassVar[Mapping[str, str]] = {"preference_margin": "rows", "preferred_share": "rows"}
     settings: LogoSettings
     groups: ProcessGroupCollection
 

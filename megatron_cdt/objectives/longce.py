@@ -7,8 +7,9 @@ The short windows are packed as the segments of further rows, so they run under 
 # N tokens of the row, T local tokens of this rank
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
+from megatron_cdt.objectives.objective import TokenObjective
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow, cut_row, padded_length
 from megatron_cdt.objectives.settings import LongCeSettings
 
@@ -32,9 +34,10 @@ class Window:
 
 
 @dataclass(frozen=True)
-class LongCe:
+class LongCe(TokenObjective):
     """L = sum over labelled tokens of w_t x -log p(token)."""
 
+    telemetry: ClassVar[Mapping[str, str]] = {"mean_weight": "labels", "clipped_share": "labels"}
     settings: LongCeSettings
     groups: ProcessGroupCollection
 

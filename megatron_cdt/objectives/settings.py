@@ -1,4 +1,4 @@
-"""The knobs of Context Denoising Training that the paper names or leaves open."""
+"""The training methods and the knobs of each; every default is the source's, and its unit is named."""
 
 from typing import Literal
 
@@ -42,3 +42,15 @@ class LogoSettings(Settings):
     beta: float = Field(default=10.0, gt=0, description="sharpness of the preference, per nat")
     margin: float = Field(default=0.3, ge=0, description="advantage asked for, in nats per token (gamma / beta)")
     sft_weight: float = Field(default=0.1, ge=0, description="weight of the chosen answer's cross-entropy")
+
+
+class MethodSettings(Settings):
+    """Which objective is trained; of the sections only the method's own is read."""
+
+    method: Literal["ce", "sft", "longce", "cdt", "logo"] = Field(
+        default="ce",
+        description="objective: ce (all tokens), sft (answers), longce (reweighted), cdt (denoised), logo (preference)",
+    )
+    cdt: CdtSettings = Field(default=CdtSettings(), description="context denoising; read where method is cdt")
+    longce: LongCeSettings = Field(default=LongCeSettings(), description="LongCE; read where method is longce")
+    logo: LogoSettings = Field(default=LogoSettings(), description="LOGO; read where method is logo")

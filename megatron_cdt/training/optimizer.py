@@ -47,13 +47,13 @@ def build_optimizer(
         return get_megatron_optimizer(config, [ddp], use_gloo_process_groups=False, pg_collection=groups)
 
 
-def finish_gradients(ddp: DistributedDataParallel, num_labels: int, groups: ProcessGroupCollection) -> None:
-    """Sum the gradients over data and context ranks and divide them by the labelled tokens of the step.
+def finish_gradients(ddp: DistributedDataParallel, own_units: int, groups: ProcessGroupCollection) -> None:
+    """Sum the gradients over data and context ranks and divide them by the units of the step (labelled tokens).
 
-    `num_labels` counts this rank's own labelled tokens; their sum over those ranks is the step's.
+    `own_units` counts this rank's own; their sum over those ranks is the step's.
     """
-    tokens = torch.tensor(num_labels, dtype=torch.int64, device=device())
-    finalize_model_grads([ddp], num_tokens=tokens, pg_collection=groups)
+    units = torch.tensor(own_units, dtype=torch.int64, device=device())
+    finalize_model_grads([ddp], num_tokens=units, pg_collection=groups)
 
 
 def update_weights(optimizer: MegatronOptimizer, learning_rate: float) -> float:

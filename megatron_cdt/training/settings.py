@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from contracts.settings import Settings
 from megatron_cdt.engine.options import Layout, Recompute
-from megatron_cdt.objectives.settings import CdtSettings
+from megatron_cdt.objectives.settings import MethodSettings
 
 # They say when files are written, and change no number: a run may go on under other values.
 BOOKKEEPING_FIELDS = ("checkpoint_interval", "keep_checkpoints")
@@ -57,10 +57,9 @@ class LayoutSettings(Settings):
         return self
 
 
-class TrainSettings(Settings):
+class TrainSettings(MethodSettings):
     """One training run, from a start checkpoint to an exported model."""
 
-    method: Literal["ce", "cdt"] = Field(default="ce", description="objective: cross-entropy, or context denoising")
     steps: int = Field(gt=0, description="optimizer steps of the whole run")
     global_batch_rows: int = Field(gt=0, description="rows of one optimizer step, over all processes")
     learning_rate: float = Field(gt=0, description="peak learning rate")
@@ -82,7 +81,6 @@ class TrainSettings(Settings):
     validation_interval: int | None = Field(
         default=None, gt=0, description="steps between validations; null: at the end only"
     )
-    cdt: CdtSettings = Field(default=CdtSettings(), description="context denoising; read where method is cdt")
 
     @property
     def fp32_residual(self) -> bool:
@@ -92,10 +90,8 @@ class TrainSettings(Settings):
     @property
     def identity(self) -> dict:
         """The fields that decide the numbers of the run, as JSON values."""
-        values = self.model_dump(mode="json", exclude=set(BOOKKEEPING_FIELDS))
-        if self.method != "cdt":
-            del values["cdt"]
-        return values
+        of_other_methods = set(MethodSettings.model_fields) - {"method", self.method}
+        return self.model_dump(mode="json", exclude={*BOOKKEEPING_FIELDS, *of_other_methods})
 
     @model_validator(mode="after")
     def fits_together(self):

@@ -4,11 +4,11 @@ Invariant: the loss and the update depend on the step's rows as a set, not on wh
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.errors import InputError
 from contracts.packs import PackReader
+from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.objectives.registry import build_objective
 from megatron_cdt.objectives.row import local_row
 from megatron_cdt.training.checkpoint import TrainingState, gather
@@ -16,7 +16,7 @@ from megatron_cdt.training.data_order import rows_of_step, turn_of_rank
 from megatron_cdt.training.optimizer import finish_gradients, update_weights
 from megatron_cdt.training.schedule import learning_rate_at
 from megatron_cdt.training.settings import TrainSettings
-from megatron_cdt.training.telemetry import TELEMETRY, StepTotals
+from megatron_cdt.training.telemetry import StepTotals
 
 NOT_FINITE_CURE = "lower learning_rate, lengthen warmup_steps, or look at these rows"
 
@@ -39,28 +39,28 @@ def train_step(
     groups = state.groups
     rows = rows_of_step(step, num_rows=len(pack), batch_rows=settings.global_batch_rows, seed=settings.seed)
     rate = learning_rate_at(step, settings)
-    objective = build_objective(settings.method, settings.cdt, groups)
+    objective = build_objective(settings, groups)
     state.ddp.zero_grad_buffer()
     state.optimizer.zero_grad()
-    totals = StepTotals(TELEMETRY[settings.method])
+    totals = StepTotals(objective)
     for index in turn_of_rank(rows, groups.dp.rank(), groups.dp.size()):
         learn_row(state, pack, index, objective, totals, rates=(settings.learning_rate, rate))
     summed = totals.over_all_ranks(groups)
     check_loss(summed, totals.bad_rows, step, rows, pack)
-    finish_gradients(state.ddp, totals.own_labels, groups)
+    finish_gradients(state.ddp, totals.own_units, groups)
     grad_norm = update_weights(state.optimizer, rate)
     if not math.isfinite(grad_norm):
         raise InputError(f"step {step}: the gradient is {grad_norm}; rows {rows} of {pack.folder}; {NOT_FINITE_CURE}")
     metrics = {
         "step": step,
-        "loss": summed["loss_sum"] / summed["labels"],
+        "loss": summed["loss_sum"] / summed["units"],
         "grad_norm": grad_norm,
         "lr": rate,
         "consumed_rows": step * settings.global_batch_rows,
         "consumed_tokens": consumed_tokens + int(summed["tokens"]),
     }
     return StepResult(
-        metrics=metrics | {name: summed[name] for name in TELEMETRY[settings.method]}, tokens=int(summed["tokens"])
+        metrics=metrics | {name: summed[name] for name in objective.telemetry}, tokens=int(summed["tokens"])
     )
 
 
@@ -68,7 +68,7 @@ def learn_row(
     state: TrainingState,
     pack: PackReader,
     index: int,
-    objective: Callable,
+    objective: Objective,
     totals: StepTotals,
     *,
     rates: tuple[float, float],
@@ -84,11 +84,11 @@ def learn_row(
 
 def check_loss(summed: dict[str, float], bad_rows: list[int], step: int, rows: list[int], pack: PackReader) -> None:
     """Stop on a loss that is no number, or on a step that has nothing to learn; the same on every rank."""
-    if not summed["labels"]:
+    if not summed["units"]:
         raise InputError(f"step {step}: rows {rows} of {pack.folder} have no labelled token; pack again without them")
     if not math.isfinite(summed["loss_sum"]):
         named = sorted({row for part in gather(bad_rows) for row in part})
         raise InputError(
-            f"step {step}: the loss is {summed['loss_sum'] / summed['labels']} in rows {named} of {pack.folder}; "
+            f"step {step}: the loss is {summed['loss_sum'] / summed['units']} in rows {named} of {pack.folder}; "
             f"{NOT_FINITE_CURE}"
         )

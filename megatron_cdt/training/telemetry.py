@@ -16,28 +16,17 @@ from tqdm import tqdm
 
 from megatron_cdt.engine.device import device, has_gpu
 from megatron_cdt.engine.parallel import sum_over
-from megatron_cdt.objectives.row import NO_LABEL, LocalRow
-
-# What each method tells about a row, and what a row weighs in the mean over a step.
-TELEMETRY = {
-    "ce": {},
-    "cdt": {
-        "detection_loss": "labels",
-        "noise_share": "tokens",
-        "threshold": "rows",
-        "relative_shift": "rows",
-        "changed_share": "tokens",
-    },
-}
+from megatron_cdt.objectives.objective import Objective
+from megatron_cdt.objectives.row import LocalRow
 
 
 @dataclass
 class StepTotals:
     """Sums over the rows of one data parallel rank; `over_all_ranks` makes them those of the step."""
 
-    weights: Mapping[str, str]  # TELEMETRY of the method
+    objective: Objective
     loss_sum: float = 0.0  # nats, of this rank's own tokens
-    own_labels: int = 0  # labelled tokens that this rank holds
+    own_units: int = 0  # this rank's share of what the loss sum is divided by (labelled tokens; preferences)
     tokens: int = 0  # real tokens of whole rows
     learned: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("rows", "tokens", "labels"), 0.0))
     telemetry: dict[str, float] = field(default_factory=dict)  # weighted sums over the rows
@@ -46,29 +35,25 @@ class StepTotals:
     def add(self, index: int, row: LocalRow, loss_sum: float, telemetry: Mapping[str, float]) -> None:
         """Count one row that has labels."""
         self.loss_sum += loss_sum
-        self.own_labels += own_labels(row)
+        self.own_units += self.objective.own_units(row)
         of_row = {"rows": 1, "tokens": row.num_tokens, "labels": row.num_labels}
         self.learned = {name: value + of_row[name] for name, value in self.learned.items()}
-        for name, weight in self.weights.items():
+        for name, weight in self.objective.telemetry.items():
             self.telemetry[name] = self.telemetry.get(name, 0.0) + of_row[weight] * telemetry[name]
         if not math.isfinite(loss_sum):
             self.bad_rows.append(index)
 
     def over_all_ranks(self, groups: ProcessGroupCollection) -> dict[str, float]:
-        """loss_sum, labels, tokens and the mean telemetry of the step, the same on every rank (fp64)."""
-        whole_rows = {"all_tokens": self.tokens, **self.learned, **dict.fromkeys(self.weights, 0.0), **self.telemetry}
+        """loss_sum, units, tokens and the mean telemetry of the step, the same on every rank (fp64)."""
+        weights = self.objective.telemetry
+        whole_rows = {"all_tokens": self.tokens, **self.learned, **dict.fromkeys(weights, 0.0), **self.telemetry}
         # Ranks that share a row know the same about it: only one of them may count it.
         counted = whole_rows if groups.cp.rank() == 0 else dict.fromkeys(whole_rows, 0.0)
-        own = torch.tensor([self.loss_sum, *counted.values()], dtype=torch.float64, device=device())
-        loss_sum, *sums = sum_over(own, groups.dp_cp).tolist()
+        own = torch.tensor([self.loss_sum, self.own_units, *counted.values()], dtype=torch.float64, device=device())
+        loss_sum, units, *sums = sum_over(own, groups.dp_cp).tolist()
         total = dict(zip(whole_rows, sums, strict=True))
-        means = {name: total[name] / max(total[weight], 1.0) for name, weight in self.weights.items()}
-        return {"loss_sum": loss_sum, "labels": total["labels"], "tokens": total["all_tokens"]} | means
-
-
-def own_labels(row: LocalRow) -> int:
-    """Labelled tokens that this rank holds."""
-    return int((row.labels_T != NO_LABEL).sum())
+        means = {name: total[name] / max(total[weight], 1.0) for name, weight in weights.items()}
+        return {"loss_sum": loss_sum, "units": units, "tokens": total["all_tokens"]} | means
 
 
 # name: (title, format); a value that a run does not have is left out.

@@ -7,9 +7,9 @@ from contracts.packs import PackReader
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.objectives.ce import CrossEntropy
+from megatron_cdt.objectives.objective import own_labels
 from megatron_cdt.objectives.row import local_row
 from megatron_cdt.training.data_order import turn_of_rank
-from megatron_cdt.training.telemetry import own_labels
 
 
 @torch.no_grad()

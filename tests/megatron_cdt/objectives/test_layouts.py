@@ -13,7 +13,7 @@ from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.weights import load_weights, whole_tensors
 from megatron_cdt.objectives.registry import build_objective
 from megatron_cdt.objectives.row import WholeRow, cut_row
-from megatron_cdt.objectives.settings import CdtSettings
+from megatron_cdt.objectives.settings import CdtSettings, MethodSettings
 from tests.megatron_cdt.distributed import run_distributed
 from tests.megatron_cdt.huggingface.models import random_llama
 
@@ -49,7 +49,9 @@ def one_step(folder: str, groups, options: dict, method: str, labelled: str) -> 
         model = build_model(architecture, groups, **options)
         load_weights(model, folder, groups)
         row = cut_row(WholeRow(ids, labels, real, SEGMENTS), groups)
-        loss, telemetry = build_objective(method, CdtSettings(beta=3.0), groups)(model, row, **RATES)
+        loss, telemetry = build_objective(MethodSettings(method=method, cdt=CdtSettings(beta=3.0)), groups)(
+            model, row, **RATES
+        )
         loss.backward()
         sum_gradients(model, groups)
         names = tensor_shapes(architecture)

@@ -69,6 +69,8 @@ class PackedAttention(MegatronModule):
         if self.cp_group.size() > 1:
             order_N = row_order(lengths, self.cp_group.size())
             key, value = (GatherRow.apply(shard, order_N, self.cp_group) for shard in (key, value))
+        # A value is a view of the projections of all three: kept alone, it lets go of the other two.
+        value = value.contiguous()
         return attend_by_segment(
             query, key, value, lengths, self.cp_group.size(), self.cp_group.rank(), self.softmax_scale
         )

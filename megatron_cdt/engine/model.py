@@ -32,6 +32,7 @@ from megatron_cdt.engine.device import device, has_gpu, megatron_calls
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies
+from megatron_cdt.engine.swiglu import SwiGluActivation
 
 # Megatron-core's names: full recomputes each layer from its input, selective the core attention only.
 RECOMPUTATION = {
@@ -76,7 +77,9 @@ def uses_transformer_engine() -> bool:
 def layer_specs(architecture: Architecture) -> ModuleSpec | TransformerBlockSubmodules:
     """The layers: TransformerEngine's, or megatron-core's with our attention and norm."""
     if uses_transformer_engine():
-        return get_gpt_layer_with_transformer_engine_spec(qk_layernorm=architecture.qk_norm)
+        layer = get_gpt_layer_with_transformer_engine_spec(qk_layernorm=architecture.qk_norm)
+        layer.submodules.mlp.submodules.activation_func = SwiGluActivation
+        return layer
     layer = get_gpt_layer_local_spec(normalization="RMSNorm", qk_layernorm=architecture.qk_norm)
     attention = layer.submodules.self_attention.submodules
     attention.core_attention = PackedAttention
@@ -84,6 +87,7 @@ def layer_specs(architecture: Architecture) -> ModuleSpec | TransformerBlockSubm
         attention.q_layernorm = attention.k_layernorm = RmsNorm
     layer.submodules.input_layernorm = RmsNorm
     layer.submodules.pre_mlp_layernorm = RmsNorm
+    layer.submodules.mlp.submodules.activation_func = SwiGluActivation
     return TransformerBlockSubmodules(layer_specs=[layer] * architecture.num_layers, layer_norm=RmsNorm)
 
 
@@ -111,6 +115,8 @@ def transformer_config(
         normalization="RMSNorm",
         gated_linear_unit=True,
         activation_func=F.silu,
+        # The name means: the layer spec brings the activation (SwiGluActivation), with TransformerEngine or without.
+        use_te_activation_func=True,
         add_bias_linear=False,
         add_qkv_bias=architecture.qkv_bias,
         # finalize_model_grads sums these norms' gradients over tensor parallel ranks, which hold other heads.

@@ -1,0 +1,42 @@
+"""SwiGLU that keeps its input alone for the backward pass: silu(gate) x up, from [gate | up].
+
+Megatron-core's eager MLP keeps three more tensors of the MLP's width (silu(gate), a copy of up, and what a training
+linear keeps anyway). Here silu(gate) is computed again: one elementwise pass for two widths of memory a layer.
+Invariant: output and gradient are those of the eager formula, bit for bit.
+
+# T tokens, B = 1 row, F the MLP's local width
+"""
+
+import torch
+import torch.nn.functional as F
+from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
+
+
+class SwiGlu(torch.autograd.Function):
+    """[..., 2F] -> silu of the first half times the second half: [..., F]."""
+
+    @staticmethod
+    def forward(ctx, gate_up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)
+        return F.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (gate_up,) = ctx.saved_tensors
+        gate, up = gate_up.chunk(2, dim=-1)
+        grad_gate = torch.ops.aten.silu_backward(grad * up, gate)
+        return torch.cat([grad_gate, F.silu(gate).mul_(grad)], dim=-1)
+
+
+class SwiGluActivation(torch.nn.Module):
+    """SwiGlu in the place that megatron-core's MLP has for an activation of one's own."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        assert config.activation_func is F.silu, "the gate's activation is SiLU"
+
+    def forward(self, gate_up_TBF: Tensor) -> Tensor:
+        """[T, B, 2F] -> [T, B, F]."""
+        return SwiGlu.apply(gate_up_TBF)

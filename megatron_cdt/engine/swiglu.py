@@ -40,3 +40,7 @@ class SwiGluActivation(torch.nn.Module):
     def forward(self, gate_up_TBF: Tensor) -> Tensor:
         """[T, B, 2F] -> [T, B, F]."""
         return SwiGlu.apply(gate_up_TBF)
+
+    def sharded_state_dict(self, prefix: str = "", sharded_offsets: tuple = (), metadata: dict | None = None) -> dict:
+        """Nothing to store: megatron-core asks every part of an MLP."""
+        return {}

@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     describe: dict[str, Callable[[], dict]] = {
         "tokenizer": lambda: describe_tokenizer(folder),
         "tokenize": lambda: describe_tokens(folder, arguments.row, lambda digest: find_tokenizer(arguments, digest)),
+        "mix": lambda: describe_tokens(folder, arguments.row, lambda digest: find_tokenizer(arguments, digest)),
         "pack": lambda: describe_packs(folder, arguments.row, lambda digest: find_tokenizer(arguments, digest)),
     }
     if stage not in describe:

@@ -52,10 +52,13 @@ def describe_tokens(folder: Path, index: int, find_tokenizer: FindTokenizer) -> 
         "vocab_size": reader.metadata.vocab_size,
         "tokenizer_digest": reader.metadata.tokenizer_digest,
         "document_lengths": spread(reader.lengths),
+        **known("evidence_passages", reader.evidence_counts()),
         "sample": {
             "document": reader.id(index),
             "source": reader.source(index),
             "tokens": len(ids),
+            "supervised_spans": as_lists(reader.spans("label_spans", index)),
+            "evidence_spans": as_lists(reader.spans("evidence_spans", index)),
             "begin": excerpt(ids[:SAMPLE_TOKENS], tokenizer),
             "end": excerpt(ids[SAMPLE_TOKENS:][-SAMPLE_TOKENS:], tokenizer),
         },
@@ -83,6 +86,8 @@ def describe_packs(folder: Path, index: int, find_tokenizer: FindTokenizer) -> d
         "supervised_share": sum(int(row.supervised_tokens().sum()) for row in reader) / places,
         "segments": len(tokens),
         "segment_tokens": spread(tokens),
+        **known("evidence_passages", [len(row.evidence_spans) for row in reader if row.evidence_spans is not None]),
+        **known("evidence_places", evidence_places(reader)),
         "sample": {
             "row": index,
             "segments": describe_segments(reader.row(index), find_tokenizer(reader.metadata.tokenizer_digest)),
@@ -106,11 +111,41 @@ def describe_segments(row: PackRow, tokenizer: Tokenizer | None) -> list[dict]:
                 "tokens": len(ids),
                 "padding": length - len(ids),
                 "supervised_spans": spans_of(supervised[begin : begin + length], begin),
+                "evidence_spans": within(row.evidence_spans, begin, begin + length),
                 "begin": excerpt(ids[:SAMPLE_TOKENS], tokenizer),
                 "end": excerpt(ids[SAMPLE_TOKENS:][-SAMPLE_TOKENS:], tokenizer),
             }
         )
     return described
+
+
+def evidence_places(reader: PackReader) -> list[int]:
+    """Where each supporting passage begins in its segment, in percent of the segment's real tokens."""
+    places = []
+    for row in reader:
+        if row.evidence_spans is None:
+            continue
+        begins = np.cumsum(row.segment_lengths) - row.segment_lengths
+        for start in row.evidence_spans[:, 0]:
+            segment = int(np.searchsorted(begins, start, side="right")) - 1
+            places.append(int(100 * (start - begins[segment]) // row.segment_tokens[segment]))
+        reader.release()
+    return places
+
+
+def within(spans: np.ndarray | None, begin: int, end: int) -> list[list[int]]:
+    """The spans of a row that lie in one segment."""
+    return [] if spans is None else [span for span in spans.tolist() if begin <= span[0] < end]
+
+
+def known(name: str, values: Sequence[int] | np.ndarray) -> dict:
+    """{name: spread of the values}; nothing where nothing is known."""
+    return {name: spread(values)} if len(values) else {}
+
+
+def as_lists(spans: np.ndarray | None) -> list[list[int]] | None:
+    """Spans for JSON; None: every token is learned, or nothing is known."""
+    return None if spans is None else spans.tolist()
 
 
 def spans_of(mask: np.ndarray, offset: int) -> list[list[int]]:

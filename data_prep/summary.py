@@ -7,7 +7,12 @@ Invariant: nothing is computed here: every number is in the dict.
 from collections.abc import Iterator
 
 BAR_WIDTH = 40
-TITLES = {"document_lengths": "tokens per document", "segment_tokens": "tokens per segment"}
+TITLES = {
+    "document_lengths": "tokens per document",
+    "segment_tokens": "tokens per segment",
+    "evidence_passages": "supporting passages",
+    "evidence_places": "where a supporting passage begins, % of its sample",
+}
 SHARES = ("padding_share", "supervised_share")
 
 
@@ -44,6 +49,8 @@ def sample_lines(found: dict) -> Iterator[str]:
     elif found["kind"] == "tokens":
         sample = found["sample"]
         yield f"document {sample['document']} of {sample['source']}, {sample['tokens']:,} tokens:"
+        if sample["supervised_spans"] is not None:
+            yield f"    supervised {sample['supervised_spans']}, evidence {sample['evidence_spans'] or 'not known'}"
         yield from text_lines(sample)
     else:
         yield f"row {found['sample']['row']}:"
@@ -52,6 +59,7 @@ def sample_lines(found: dict) -> Iterator[str]:
                 f"  at {segment['place_in_row']:,}: {segment['tokens']:,} tokens of document {segment['document']} "
                 f"from its token {segment['start_in_document']:,}, then {segment['padding']:,} padding; "
                 f"supervised {segment['supervised_spans']}"
+                + (f", evidence {segment['evidence_spans']}" if segment["evidence_spans"] else "")
             )
             yield from text_lines(segment)
 

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def check_of_stage(folder: Path, manifest: dict) -> Callable[[Path, dict], None]:
     """The check that recounts what a stage made."""
-    checks = {"tokenizer": verify_tokenizer, "tokenize": verify_tokens, "pack": verify_packs}
+    checks = {"tokenizer": verify_tokenizer, "tokenize": verify_tokens, "mix": verify_tokens, "pack": verify_packs}
     if manifest.get("stage") not in checks:
         raise InputError(f"{folder}: made by stage {manifest.get('stage')!r}; data_prep verifies {', '.join(checks)}")
     return checks[manifest["stage"]]
@@ -69,8 +69,9 @@ def verify_tokens(folder: Path, counts: dict) -> None:
     refuse_repeated_ids(reader)
     expect(f"{folder}: documents", counts["documents"]["out"], len(reader))
     expect(f"{folder}: tokens", counts["tokens"]["out"], int(reader.lengths.sum()))
-    expect(f"{folder}: tokens", counts["tokens"]["out"], counts["tokens"]["text"] + counts["tokens"]["added"])
-    for name in ("documents", "characters", "tokens"):
+    if "text" in counts["tokens"]:
+        expect(f"{folder}: tokens", counts["tokens"]["out"], counts["tokens"]["text"] + counts["tokens"]["added"])
+    for name in counts.keys() & {"documents", "characters", "tokens"}:
         expect_balance(f"{folder}: {name}", counts[name])
     for batch in reader.batches:
         refuse_foreign_ids(f"{folder}", batch.values, reader.metadata.vocab_size)

@@ -2,7 +2,8 @@
 
 in : a Part of a file, the most bytes of a line      out: (line number, bytes) of each line, or a BadRecord
 Invariants: plain files are cut into parts at line ends, so that any number of processes read one of them; a line
-that is too long is passed over without being held; a damaged compressed file is told with the last line that was whole.
+that is too long is passed over without being held; a damaged compressed file is told with the line from which on
+it is lost.
 """
 
 import io
@@ -16,6 +17,7 @@ from data_prep.sources.source import BadRecord, Part, too_long
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BLOCK = 1 << 20
+COMPRESSED_BLOCK = 1 << 16  # decompressed bytes; what is whole in the last block of a cut off file is lost with it
 
 
 def line_parts(path: Path, size: int) -> list[Part]:
@@ -71,7 +73,7 @@ def open_binary(path: Path, compression: str | None) -> BinaryIO:
     """The (decompressed) bytes of a file."""
     if compression is None:
         return open(path, "rb")
-    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), compression), BLOCK)
+    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), compression), COMPRESSED_BLOCK)
 
 
 def skip_line(handle: BinaryIO) -> int:

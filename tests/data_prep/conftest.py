@@ -102,3 +102,20 @@ def refused(outcome: Outcome, *fragments: str) -> bool:
 def refused_fixture() -> Callable[..., bool]:
     """See `refused`."""
     return refused
+
+
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}[{{ message.role }}]\n{{ message.content | trim }}"
+    "{{ eos_token }}\n{% endfor %}"
+)
+
+
+@pytest.fixture
+def chat_folder(tokenizer_folder: Path, tmp_path: Path) -> Path:
+    """The small tokenizer with a chat template beside it."""
+    folder = tmp_path / "chat"
+    folder.mkdir()
+    for path in tokenizer_folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    return folder

@@ -85,22 +85,10 @@ class Configuration(Settings):
         return self
 
 
-def check_places(configuration: Configuration) -> None:
-    """What the run starts from is there, or one line names the key and what belongs there."""
-    places = {
-        "corpus.path": (configuration.corpus.path, "the corpus"),
-        "tokenizer.path": (configuration.tokenizer.path, "the tokenizer"),
-        "model.hugging_face": (configuration.model.hugging_face, "the model (config.json and safetensors)"),
-    }
-    for key, (place, content) in places.items():
-        if place is not None and not Path(place).exists():
-            raise InputError(f"{key}: nothing at {place}; fetch {content} to there, or set {key} to where it is")
-
-
 def main(text: str) -> int:
     """Exit code of the check of one configuration; the complaint goes to stderr as one line."""
     try:
-        check_places(load_settings(Configuration, text))
+        load_settings(Configuration, text)
     except InputError as error:
         print(f"error: configuration: {' '.join(str(error).removeprefix('settings: ').split())}", file=sys.stderr)
         return 2

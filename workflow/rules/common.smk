@@ -62,6 +62,18 @@ def fill_defaults(values, schema, definitions):
             fill_defaults(values[key], described, definitions)
 
 
+def check_places():
+    """Stop where what the run starts from is absent; Snakemake would name a rule and a file, but no key."""
+    places = {
+        "corpus.path": (config["corpus"]["path"], "the corpus"),
+        "tokenizer.path": (config["tokenizer"]["path"], "the tokenizer"),
+        "model.hugging_face": (config["model"]["hugging_face"], "the model (config.json and safetensors)"),
+    }
+    for key, (place, content) in places.items():
+        if place is not None and not Path(place).exists():
+            bad_configuration(f"{key}: nothing at {place}; fetch {content} to there, or set {key} to where it is")
+
+
 def check_across_sections():
     """Stop before the first job where two sections contradict each other."""
     command = [sys.executable, "-m", "workflow.configuration", canonical_json(config)]
@@ -70,6 +82,7 @@ def check_across_sections():
 
 
 SCHEMA = check_configuration()
+check_places()
 KNOWN_METHODS = SCHEMA["$defs"]["TrainSection"]["properties"]["methods"]["items"]["enum"]
 
 METHODS = list(config["train"]["methods"])

@@ -55,17 +55,18 @@ class WriterLock:
 def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, if_changed: str) -> WriterLock:
     """Begin a run in `run_folder`, or go on with the one that it holds; only rank 0 calls this.
 
-    A folder of another run is refused in one line, or with if_changed "set-aside" renamed out of the way.
+    A folder of another run is refused in one line, or with if_changed "set-aside" renamed out of the way. With
+    "go-on" a run whose code alone has changed goes on; its fingerprint then names the earlier code too.
     """
     known = read_fingerprint(run_folder)
-    difference = first_difference(known, fingerprint) if known is not None else None
-    if difference and if_changed != "set-aside":
-        raise InputError(
-            f"{run_folder}: begun as another run ({difference}); choose another --run-folder, or keep the old one "
-            f"beside it with --if-changed set-aside"
-        )
+    difference = difference_of_runs(known, fingerprint) if known is not None else None
+    goes_on = if_changed == "go-on" and known is not None and differs_in_code_alone(known, fingerprint)
+    if difference and if_changed != "set-aside" and not goes_on:
+        raise InputError(f"{run_folder}: begun as another run ({difference}); {cure_of(known, fingerprint)}")
     lock = WriterLock(run_folder)
-    if difference:
+    if difference and goes_on:
+        fingerprint = {**fingerprint, "earlier_code": [*known.get("earlier_code", []), known.get("code")]}
+    elif difference:
         lock.release()
         os.replace(run_folder, name_aside(run_folder, known))
         lock = WriterLock(run_folder)
@@ -73,6 +74,24 @@ def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, 
         atomic_text(run_folder / "settings.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")
         atomic_text(run_folder / "fingerprint.json", json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
     return lock
+
+
+def difference_of_runs(known: Mapping, fingerprint: Mapping) -> str | None:
+    """The first thing in which two runs differ; what code a run went through earlier is no difference."""
+    return first_difference({key: value for key, value in known.items() if key != "earlier_code"}, fingerprint)
+
+
+def differs_in_code_alone(known: Mapping, fingerprint: Mapping) -> bool:
+    """Whether the code is all that has changed: settings, data, start weights, tokenizer and device are the same."""
+    return difference_of_runs({**known, "code": fingerprint.get("code")}, fingerprint) is None
+
+
+def cure_of(known: Mapping, fingerprint: Mapping) -> str:
+    """What a person can do about a run folder that was begun as another run."""
+    cure = "choose another --run-folder, or keep the old one beside it with --if-changed set-aside"
+    if differs_in_code_alone(known, fingerprint):
+        return f"{cure}, or go on with the new code: --if-changed go-on"
+    return cure
 
 
 def name_aside(run_folder: Path, fingerprint: Mapping) -> Path:

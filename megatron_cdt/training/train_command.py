@@ -1,6 +1,6 @@
 """Train a start checkpoint on packed rows and export the result as a Hugging Face folder.
 
-in : --settings (TrainSettings), --data and --validation packs, --start checkpoint, --tokenizer
+in : --settings (TrainSettings), --data and --validation packs, --start-checkpoint, --tokenizer
 out: --run-folder (checkpoints, metrics) and --output (Hugging Face folder with done.json)
 The same command goes on where a killed or stopped one left off; exit code 75 says "run me again".
 """
@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from contracts.errors import InputError
 from contracts.files import existing_folder
-from contracts.fingerprint import sha256_file, sha256_files, sha256_value
+from contracts.fingerprint import code_fingerprint, sha256_file, sha256_files, sha256_value
 from contracts.manifest import MANIFEST_NAME
 from contracts.packs import PackReader
 from contracts.settings import load_settings
@@ -36,7 +36,7 @@ from megatron_cdt.training.data_order import check_pack_fits
 from megatron_cdt.training.launch import die_with_launcher, is_launched, launch_processes
 from megatron_cdt.training.loop import Run, train
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
-from megatron_cdt.training.run_folder import claim_run_folder, cut_records_back
+from megatron_cdt.training.run_folder import claim_run_folder, cut_records_back, read_fingerprint
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.stop import RESUME_EXIT_CODE, StopRequest
 from megatron_cdt.training.telemetry import say
@@ -49,23 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--settings", required=True, metavar="S", help="the `train` settings: a YAML/JSON file, or JSON text")
     add("--data", required=True, metavar="PACKS", help="folder of packed rows to train on")
     add("--validation", metavar="PACKS", help="folder of packed rows held back for validation")
-    # Not `--start` alone: torchrun takes that for its own --start-method, even after the module name.
-    add(
-        "--start-checkpoint",
-        "--start",
-        dest="start",
-        required=True,
-        metavar="CHECKPOINT",
-        help="checkpoint to start from (import-hf makes one)",
-    )
+    add("--start-checkpoint", required=True, metavar="CHECKPOINT", help="what import-hf made, or another run's")
     add("--tokenizer", required=True, metavar="FOLDER", help="tokenizer of the packs; copied beside the weights")
     add("--run-folder", required=True, metavar="R", help="checkpoints and metrics; the run goes on from it")
     add("--output", required=True, metavar="HF_FOLDER", help="Hugging Face folder to write at the end")
     add(
         "--if-changed",
-        choices=("refuse", "set-aside"),
+        choices=("refuse", "set-aside", "go-on"),
         default="refuse",
-        help="what to do with a run folder that was begun as another run (default: refuse)",
+        help="what to do with a run folder that was begun as another run: refuse it (default), rename it and begin "
+        "anew, or go on where only the code has changed",
     )
 
 
@@ -113,7 +106,7 @@ class Inputs:
     """What a run reads, opened and checked against the model before anything starts."""
 
     def __init__(self, arguments: argparse.Namespace, settings: TrainSettings) -> None:
-        self.start = newest_checkpoint(existing_folder(arguments.start, "make it with import-hf"))
+        self.start = newest_checkpoint(existing_folder(arguments.start_checkpoint, "make it with import-hf"))
         self.architecture = read_architecture_of(self.start)
         self.tokenizer = Path(arguments.tokenizer)
         digest = load_tokenizer(self.tokenizer).digest
@@ -123,6 +116,7 @@ class Inputs:
             check_pack_fits(pack, self.architecture, settings.layout, digest)
         self.fingerprint = {
             "settings": settings.identity,
+            "code": code_fingerprint("megatron_cdt.training.train_command") if dist.get_rank() == 0 else "",
             "device": "gpu" if has_gpu() else "cpu",
             "start": start_digest(self.start) if dist.get_rank() == 0 else "",
             "data": self.pack.metadata.fingerprint,
@@ -155,11 +149,21 @@ def claim(folder: Path, settings: TrainSettings, inputs: Inputs, if_changed: str
     if dist.get_rank() == 0:
         try:
             lock = claim_run_folder(folder, settings.model_dump(mode="json"), inputs.fingerprint, if_changed)
+            warn_of_mixed_code(folder)
         except InputError as error:
             refusal = str(error)
     if refusal := gather(refusal)[0]:
         raise InputError(refusal)
     return lock
+
+
+def warn_of_mixed_code(folder: Path) -> None:
+    """Say it at every start of a run that went on under another code: no single version reproduces it."""
+    if codes := read_fingerprint(folder).get("earlier_code"):
+        say(
+            f"WARNING: {folder}: begun with other code ({', '.join(code[:12] for code in codes)}) and gone on with "
+            f"(--if-changed go-on); no single version reproduces this run"
+        )
 
 
 def resume_or_start(folder: Path, inputs: Inputs, settings: TrainSettings, groups) -> tuple[TrainingState, Progress]:
@@ -186,7 +190,7 @@ def resume_or_start(folder: Path, inputs: Inputs, settings: TrainSettings, group
 
 def export(output: Path, folder: Path, state: TrainingState, settings: TrainSettings, inputs: Inputs) -> None:
     """Write the trained model, unless the output already is this run's."""
-    done = done_record(folder, inputs) if dist.get_rank() == 0 else None
+    done = done_record(folder) if dist.get_rank() == 0 else None
     if gather(done is not None and is_exported(output, done))[0]:
         return
     text = json.dumps(done, indent=1, sort_keys=True) + "\n"
@@ -203,7 +207,7 @@ def export(output: Path, folder: Path, state: TrainingState, settings: TrainSett
         say(f"{output}: written")
 
 
-def done_record(folder: Path, inputs: Inputs) -> dict:
+def done_record(folder: Path) -> dict:
     """What done.json says: how the run ended, and which run it was."""
     last = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     return {
@@ -212,7 +216,7 @@ def done_record(folder: Path, inputs: Inputs) -> dict:
         "consumed_tokens": last["consumed_tokens"],
         "loss": last["loss"],
         "metrics_sha256": sha256_file(folder / "metrics.jsonl"),
-        "run_fingerprint": sha256_value(inputs.fingerprint),
+        "run_fingerprint": sha256_value(read_fingerprint(folder)),
     }
 
 

@@ -19,12 +19,11 @@ rule train:
         runtime=1440,
     params:
         run_folder=lambda wildcards: run_folder(wildcards.method),
-        processes=PROCESSES,
         settings=lambda wildcards: canonical_json(train_settings(wildcards.method)),
         code=code_of("megatron_cdt.training.train_command"),
     shell:
-        # `--` because the launcher would take `--start` for an abbreviation of an option of its own.
-        "python -m torch.distributed.run --standalone --nproc-per-node {params.processes} -m -- "
-        "megatron_cdt train --settings {params.settings:q} --data {input.packs:q} --validation {input.validation:q} "
-        "--start {input.start:q} --tokenizer {input.tokenizer:q} --run-folder {params.run_folder:q} "
+        # It starts its own processes: a launcher would turn the exit code 75, "run me again", into 1.
+        "python -m megatron_cdt train --settings {params.settings:q} --data {input.packs:q} "
+        "--validation {input.validation:q} --start-checkpoint {input.start:q} --tokenizer {input.tokenizer:q} "
+        "--run-folder {params.run_folder:q} "
         "--output {output.model:q} --if-changed set-aside > {log:q} 2>&1"

@@ -95,7 +95,7 @@ class Job:
             "--settings": json.dumps(settings),
             "--data": self.folder / "packs",
             "--validation": self.folder / "held-back",
-            "--start": self.folder / "start",
+            "--start-checkpoint": self.folder / "start",
             "--tokenizer": self.folder / "tokenizer",
             "--run-folder": run_folder,
             "--output": model_folder(run_folder),

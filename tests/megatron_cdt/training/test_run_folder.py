@@ -45,6 +45,24 @@ def test_setting_aside_the_same_run_twice_keeps_both(folder):
     assert len(list(folder.parent.glob("run.set-aside-*"))) == 3
 
 
+def test_a_run_whose_code_alone_changed_goes_on_when_asked_and_keeps_both_codes_in_its_fingerprint(tmp_path):
+    first, second, third = ({**OURS, "code": code} for code in ("a", "b", "c"))
+    claim_run_folder(tmp_path, {}, first, "refuse").release()
+    with pytest.raises(InputError, match=r"code: 'a' -> 'b'.*--if-changed go-on"):
+        claim_run_folder(tmp_path, {}, second, "refuse")
+    for fingerprint in (second, second, third):
+        claim_run_folder(tmp_path, {}, fingerprint, "go-on").release()
+    claim_run_folder(tmp_path, {}, third, "refuse").release()
+    assert json.loads((tmp_path / "fingerprint.json").read_text()) == {**third, "earlier_code": ["a", "b"]}
+
+
+def test_go_on_refuses_what_is_more_than_another_code(folder):
+    with pytest.raises(InputError, match="choose another --run-folder") as refusal:
+        claim_run_folder(folder, {}, {**THEIRS, "code": "b"}, "go-on")
+    assert "go-on" not in str(refusal.value)
+    assert json.loads((folder / "fingerprint.json").read_text()) == OURS
+
+
 @pytest.fixture
 def writer(folder):
     """Another process that writes the folder."""

@@ -14,7 +14,14 @@ from pydantic import ConfigDict, Field, model_validator
 
 from contracts.errors import InputError
 from contracts.settings import Settings, load_settings
-from data_prep.settings import CorpusSettings, PackSettings, TokenizerSettings, TokenizeSettings
+from data_prep.settings import (
+    CorpusSettings,
+    FetchedFile,
+    MixSettings,
+    PackSettings,
+    TokenizerSettings,
+    TokenizeSettings,
+)
 from eval.settings import EvalSettings
 from megatron_cdt.architecture import ModelSettings
 from megatron_cdt.training.settings import TrainSettings
@@ -53,9 +60,15 @@ class Configuration(Settings):
     run: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name; everything is written to results/<run>/"
     )
+    fetch: dict[str, FetchedFile] = Field(
+        default_factory=dict, description="files that are downloaded first: {path: {url, sha256}}"
+    )
     corpus: CorpusSettings = Field(description="the books")
     tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings, description="trained, or given")
     tokenize: TokenizeSettings = Field(default_factory=TokenizeSettings, description="books to tokens")
+    mix: MixSettings | None = Field(
+        default=None, description="supervised samples to train on instead of the corpus; null: none"
+    )
     pack: PackSettings = Field(description="tokens to training rows")
     model: ModelSettings = Field(description="the start of all trainings")
     train: TrainSection = Field(description="the trainings")
@@ -71,6 +84,21 @@ class Configuration(Settings):
                 f"pack.alignment {self.pack.alignment} does not suit train.layout, which shares each segment among "
                 f"context ranks; set pack.alignment to a multiple of {needed}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def the_mix_is_whole(self) -> "Configuration":
+        """What is drawn has a place, some of it is held back, and no sample is cut."""
+        if self.mix is None:
+            return self
+        parts = self.mix.parts()
+        for name, part in parts.items():
+            if part.samples + part.validation_samples and not part.path:
+                raise ValueError(f"mix.{name} has no path; name its file or folder, or set mix.{name}.samples to 0")
+        if not any(part.validation_samples for part in parts.values()):
+            raise ValueError("mix holds no sample back for validation; set validation_samples of a set to 1 or more")
+        if self.pack.mode != "best-fit":
+            raise ValueError(f"pack.mode {self.pack.mode} would cut samples; set pack.mode to best-fit")
         return self
 
     @model_validator(mode="after")

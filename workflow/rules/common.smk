@@ -28,6 +28,9 @@ else:
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={REPOSITORY}; ")
 
 
+BOOK_TASKS = ("perplexity", "longppl", "hops")
+
+
 def bad_configuration(message):
     """End with one line; no traceback helps to mend a configuration."""
     print(f"error: configuration: {' '.join(message.split())}", file=sys.stderr)
@@ -64,13 +67,20 @@ def fill_defaults(values, schema, definitions):
 
 def check_places():
     """Stop where what the run starts from is absent; Snakemake would name a rule and a file, but no key."""
+    books = not config["mix"] or not config["tokenizer"]["path"] or set(config["eval"]["tasks"]) & set(BOOK_TASKS)
     places = {
-        "corpus.path": (config["corpus"]["path"], "the corpus"),
+        "corpus.path": (config["corpus"]["path"] if books else None, "the corpus"),
         "tokenizer.path": (config["tokenizer"]["path"], "the tokenizer"),
         "model.hugging_face": (config["model"]["hugging_face"], "the model (config.json and safetensors)"),
+        **{
+            f"mix.{name}.path": (part["path"], "the samples")
+            for name, part in (config["mix"] or {}).items()
+            if isinstance(part, dict) and part["samples"] + part["validation_samples"]
+        },
     }
     for key, (place, content) in places.items():
-        if place is not None and not Path(place).exists():
+        fetched = place in config["fetch"] or any(Path(str(place)) in Path(name).parents for name in config["fetch"])
+        if place is not None and not Path(place).exists() and not fetched:
             bad_configuration(f"{key}: nothing at {place}; fetch {content} to there, or set {key} to where it is")
 
 
@@ -89,7 +99,6 @@ METHODS = list(config["train"]["methods"])
 TASKS = list(config["eval"]["tasks"])
 LENGTHS = list(config["eval"]["lengths"])
 GRADIENT_TASKS = [task for task in TASKS if KNOWN_TASKS[task].answer == "norms"]
-BOOK_TASKS = ("perplexity", "longppl", "hops")
 STAGE_FOLDERS = ["tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start"]
 PROCESSES = config["train"]["layout"]["processes"]
 THREADS = PROCESSES * config["train"]["cpu_threads"]
@@ -98,8 +107,8 @@ BOOKKEEPING = ("checkpoint_interval", "keep_checkpoints")
 
 
 def any_of(names):
-    """A wildcard's pattern: one of these names."""
-    return "|".join(re.escape(name) for name in names)
+    """A wildcard's pattern: one of these names; where there is none, a pattern that nothing matches."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
 @cache
@@ -110,10 +119,21 @@ def code_of(*modules):
 
 def books_of(split):
     """The files of one split of the corpus, each an input of its own: a touched, added or removed book is seen."""
-    corpus = Path(config["corpus"]["path"])
-    if not (corpus / split).is_dir():
+    corpus, kind = Path(config["corpus"]["path"]), config["corpus"]["source"]
+    if kind == "pg19" and not (corpus / split).is_dir() and not fetched_below(corpus):
         return [str(corpus)]
-    return sorted(map(str, (corpus / split).glob("*.txt")))
+    return files_below(corpus / split if kind == "pg19" or (corpus / split).is_dir() else corpus)
+
+
+def files_below(path):
+    """The files of a set of data that are there or are to be fetched; the path itself where there are none."""
+    there = {str(file) for file in path.rglob("*") if file.is_file() and not file.name.endswith(".partial")}
+    return sorted(there | fetched_below(path)) or [str(path)]
+
+
+def fetched_below(path):
+    """The files that the configuration fetches to a place in a folder."""
+    return {name for name in config["fetch"] if path in Path(name).parents}
 
 
 def metadata_of_books():
@@ -195,3 +215,43 @@ def picture_options(samples, predictions):
     """The same as options of `eval report`."""
     cells = zip(METHODS, samples, predictions)
     return " ".join(f"--detect {model} {shlex.quote(asked)} {shlex.quote(found)}" for model, asked, found in cells)
+
+
+# The sets of samples that the configuration draws from; none where it trains on the corpus.
+SETS = [
+    name
+    for name, part in (config["mix"] or {}).items()
+    if isinstance(part, dict) and part["samples"] + part["validation_samples"]
+]
+
+
+def set_files(dataset):
+    """The files of one set of samples, each an input of its own."""
+    return files_below(Path(config["mix"][dataset]["path"]))
+
+
+def set_corpus(dataset):
+    """How one set of samples is read: as the corpus, but for its format and its place."""
+    return {**config["corpus"], "source": dataset, "path": config["mix"][dataset]["path"]}
+
+
+def set_tokenize(dataset):
+    """The tokenize settings of one set, with its own shortest sample where it has one."""
+    least = config["mix"][dataset]["min_tokens"]
+    samples = {**config["tokenize"]["samples"], **({"min_tokens": least} if least else {})}
+    return {**config["tokenize"], "samples": samples}
+
+
+def mix_settings():
+    """What decides the mix; where its sets lie does not."""
+    places = ("path", "min_tokens")
+    return {
+        name: {key: value for key, value in part.items() if key not in places} if isinstance(part, dict) else part
+        for name, part in config["mix"].items()
+    }
+
+
+def chat_template_file():
+    """The chat template that the configuration names, as an input; nothing where it is the tokenizer's own."""
+    template = config["tokenize"]["samples"]["chat_template"]
+    return [template] if template else []

@@ -1,0 +1,53 @@
+# Supervised samples: each set is tokenized once, then both splits are drawn from all of them.
+rule tokenize_set:
+    input:
+        files=lambda wildcards: set_files(wildcards.dataset),
+        tokenizer="<results>/tokenizer",
+        template=chat_template_file(),
+    output:
+        folder=directory("<results>/sets/{dataset}"),
+    log:
+        "<results>/logs/tokenize_set/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/tokenize_set/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(SETS),
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=1440,
+    params:
+        corpus=lambda wildcards: canonical_json(set_corpus(wildcards.dataset)),
+        settings=lambda wildcards: canonical_json(set_tokenize(wildcards.dataset)),
+        code=lambda wildcards: code_of(
+            "data_prep.tokenize_command", f"data_prep.sources.{wildcards.dataset}", "data_prep.encode_sample"
+        ),
+    shell:
+        "python -m data_prep tokenize --corpus {params.corpus:q} --tokenizer {input.tokenizer:q} "
+        "--settings {params.settings:q} --workers {threads} --output {output.folder:q} > {log:q} 2>&1"
+
+
+rule mix:
+    input:
+        sets=expand("<results>/sets/{dataset}", dataset=SETS),
+    output:
+        folder=directory("<results>/tokens/{split}"),
+    log:
+        "<results>/logs/mix/{split}.log",
+    benchmark:
+        "<results>/benchmarks/mix/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        parts=lambda wildcards, input: [f"--part={name}={folder}" for name, folder in zip(SETS, input.sets)],
+        settings=canonical_json(mix_settings()),
+        code=code_of("data_prep.mix_command"),
+    shell:
+        "python -m data_prep mix {params.parts:q} --settings {params.settings:q} --split {wildcards.split} "
+        "--output {output.folder:q} > {log:q} 2>&1"

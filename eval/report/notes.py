@@ -23,6 +23,7 @@ def notes(data: ReportData) -> list[str]:
         *denoising_notes(data),
         *window_notes(data),
         *sample_notes(data),
+        *training_notes(data),
     ]
 
 
@@ -149,4 +150,14 @@ def sample_notes(data: ReportData) -> list[str]:
     return [
         f"Cells have as few as {min(counts)} samples. Differences are given with their standard error; those within "
         "two of it are chance for all these numbers can tell."
+    ]
+
+
+def training_notes(data: ReportData) -> list[str]:
+    """What the standard errors leave out, where trainings are compared."""
+    if len(data.curves) < 2:
+        return []
+    return [
+        "Each method was trained once. The standard errors tell how samples vary, not how another seed of the training "
+        "would: train again with other values of train.seed before you call one method better."
     ]

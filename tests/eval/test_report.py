@@ -167,6 +167,7 @@ def test_notes_tell_what_these_tiny_models_cannot_do(made):
     assert "No model here solves the needle task" in notes
     assert "found by ce, one of the models compared" in notes
     assert "nearly equal to plain cross-entropy" in notes
+    assert "Each method was trained once" in notes
 
 
 def test_the_picture_shows_every_character_of_the_sample(made):

@@ -42,8 +42,12 @@ class LongAlpacaPart(MixPart):
 class MixSettings(Settings):
     """Samples of several sets, shuffled together once. Leaving `mix` out trains on the corpus instead."""
 
-    longmit: LongMITPart = Field(default_factory=LongMITPart, description="LongMIT: multi-hop questions with known evidence")
-    longalpaca: LongAlpacaPart = Field(default_factory=LongAlpacaPart, description="LongAlpaca: questions about long documents")
+    longmit: LongMITPart = Field(
+        default_factory=LongMITPart, description="LongMIT: multi-hop questions with known evidence"
+    )
+    longalpaca: LongAlpacaPart = Field(
+        default_factory=LongAlpacaPart, description="LongAlpaca: questions about long documents"
+    )
     seed: int = Field(0, description="decides which samples are drawn, and their order")
 
     @model_validator(mode="after")

@@ -6,29 +6,15 @@ import torch
 import torch.nn.functional as F
 
 from contracts.errors import InputError
-from megatron_cdt.engine.model import build_model
-from megatron_cdt.engine.parallel import stop_processes
-from megatron_cdt.huggingface.config import read_architecture
-from megatron_cdt.huggingface.weights import load_weights
 from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.logo import Logo
 from megatron_cdt.objectives.row import WholeRow, cut_row
 from megatron_cdt.objectives.settings import LogoSettings
 from megatron_cdt.objectives.sft import SupervisedFineTuning
-from tests.megatron_cdt.huggingface.models import random_llama
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
 RATES = {"lr_nominal": 1e-3, "lr_scheduled": 1e-3}
 PROMPT, LENGTHS = 6, [16, 12, 20, 10, 14, 18]
-
-
-@pytest.fixture
-def llama(tmp_path, groups):
-    theirs = random_llama(tmp_path, vocab_size=96)
-    ours = build_model(read_architecture(tmp_path), groups)
-    load_weights(ours, tmp_path, groups)
-    yield theirs, ours
-    stop_processes()
 
 
 def answer_row(groups, lengths=LENGTHS, answers_only=True):

@@ -6,29 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_cdt.engine.model import build_model
-from megatron_cdt.engine.parallel import stop_processes
-from megatron_cdt.huggingface.config import read_architecture
-from megatron_cdt.huggingface.weights import load_weights
 from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.longce import LongCe, short_windows, token_weights
 from megatron_cdt.objectives.row import WholeRow, cut_row
 from megatron_cdt.objectives.settings import LongCeSettings
-from tests.megatron_cdt.huggingface.models import random_llama
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
 RATES = {"lr_nominal": 1e-3, "lr_scheduled": 1e-3}
 SEGMENTS, REAL = [48, 20, 28], [45, 20, 26]
-
-
-@pytest.fixture
-def llama(tmp_path, groups):
-    """transformers' model, and ours with the same weights."""
-    theirs = random_llama(tmp_path, vocab_size=96)
-    ours = build_model(read_architecture(tmp_path), groups)
-    load_weights(ours, tmp_path, groups)
-    yield theirs, ours
-    stop_processes()
 
 
 @pytest.fixture

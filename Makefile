@@ -28,6 +28,23 @@ demo: $(READY) ## The whole workflow on the books of this repository (CPU); ends
 test: $(READY) ## All tests
 	OMP_NUM_THREADS=1 python -m pytest $(TEST_FLAGS)
 
+# datasets and datatrove live in an environment of their own, which sees the locked one through a path file.
+BENCH := build/bench-venv
+.PHONY: bench-data
+bench-data: $(BENCH)/.ready ## Tokenizing, packing and reading beside other tools, on two processes (ten minutes)
+	OMP_NUM_THREADS=1 $(BENCH)/bin/python -W ignore -m benches.data
+
+$(BENCH)/.ready: $(READY) benches/data/requirements.txt
+	rm -rf $(BENCH) && $(BIN)/python -m venv $(BENCH)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+		"$$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/locked.pth"
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benches/data/requirements.txt
+	@touch $@
+
+.PHONY: bench-train
+bench-train: $(READY) ## What a training step costs: operations, memory, time (CPU, three minutes)
+	OMP_NUM_THREADS=1 python -W ignore -m benches.train --output docs/benchmarks/train-cpu
+
 .PHONY: lint
 lint: $(READY) ## ruff, snakefmt, snakemake --lint
 	ruff check .

@@ -98,7 +98,9 @@ class HeadCrossEntropy(torch.autograd.Function):
             if grad_hidden_TH is not None:
                 grad_hidden_TH[positions_C] = grad_logits_CV @ weight_VH
             if grad_weight_VH is not None:
-                grad_weight_VH += grad_logits_CV.T @ hidden_CH
+                add_product(grad_weight_VH, grad_logits_CV.T, hidden_CH)
+            # Or it would still be there while the next chunk is made.
+            del grad_logits_CV
         if grad_hidden_TH is not None and sum_hidden_gradient and tp_group.size() > 1:
             dist.all_reduce(grad_hidden_TH, group=tp_group)
         ctx.save_for_backward(grad_hidden_TH, grad_weight_VH)
@@ -111,8 +113,17 @@ class HeadCrossEntropy(torch.autograd.Function):
         if grad_hidden_TH is not None:
             grad_hidden_TH = grad_hidden_TH * grad_loss.to(grad_hidden_TH.dtype)
         if grad_weight_VH is not None:
-            grad_weight_VH = (grad_weight_VH * grad_loss.float()).to(ctx.weight_dtype)
+            # In place: a second V x H would be the largest tensor of the step. A second backward is refused by torch.
+            grad_weight_VH = grad_weight_VH.mul_(grad_loss.float()).to(ctx.weight_dtype)
         return grad_hidden_TH, grad_weight_VH, None, None, None, None
+
+
+def add_product(total_VH: Tensor, left_VC: Tensor, right_CH: Tensor) -> None:
+    """total += left @ right, in fp32; without a V x H in between where all three are fp32."""
+    if left_VC.dtype == right_CH.dtype == total_VH.dtype:
+        total_VH.addmm_(left_VC, right_CH)
+    else:
+        total_VH += left_VC @ right_CH
 
 
 def losses_and_gradient(

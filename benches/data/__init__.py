@@ -1,0 +1,1 @@
+"""Benchmarks of data preparation beside the tools that people know: `make bench-data`."""

@@ -1,0 +1,88 @@
+"""The page of the benchmarks, from their figures.
+
+in : the dict that the benchmarks fill      out: Markdown with ratios
+"""
+
+from collections.abc import Iterator
+
+TITLES = {
+    "limit": "(a) the bare tokenizer library, in batches, nothing written",
+    "ours": "(b) this project: `data_prep tokenize`",
+    "datasets": "(c) Hugging Face datasets: `map` + group_texts",
+    "datatrove": "(d) datatrove: DocumentTokenizer",
+    "megatron": "(e) megatron-core: IndexedDatasetBuilder",
+}
+
+
+def page(found: dict) -> str:
+    """The whole page."""
+    return "\n".join(lines(found)) + "\n"
+
+
+def lines(found: dict) -> Iterator[str]:
+    """Its lines: a section for each benchmark that was run."""
+    machine = found["machine"]
+    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
+    yield "# Data preparation, measured"
+    yield ""
+    yield "Written by `make bench-data`: all contenders in one run, in turns, with the same books, vocabulary and two"
+    yield f"processes; the best round counts. {machine['cores']} cores, Python {machine['python']}, {libraries}."
+    yield f"Load average of the machine at the end: {machine['load_before']:.1f} (above the cores, wall times are of a"
+    yield "machine at other work too, and CPU times tell more)."
+    if "tokenizing" in found:
+        yield from tokenizing_lines(found["tokenizing"])
+    if "packing" in found:
+        yield from packing_lines(found["packing"])
+    if "reading" in found:
+        yield from reading_lines(found["reading"])
+
+
+def tokenizing_lines(found: dict) -> Iterator[str]:
+    """Tables of both libraries, and the peak memory at two sizes."""
+    for name, title in (("json", "with tokenizer.json (tokenizers)"), ("model", "with the sentencepiece model")):
+        characters = found["characters"]
+        yield from ("", f"## Tokenizing {characters / 1e6:.0f} million characters {title}", "")
+        yield "| contender | seconds | MB/s | speed to (a) | CPU seconds | CPU work to (a) | peak MB |"
+        yield "|---|---:|---:|---:|---:|---:|---:|"
+        limit = found[name]["limit"]
+        for contender, figures in found[name].items():
+            if "failed" in figures:
+                yield f"| {TITLES[contender]} | failed: {figures['failed']} | | | | | |"
+                continue
+            seconds, cpu = figures["seconds"], figures["cpu_seconds"]
+            yield (
+                f"| {TITLES[contender]} | {seconds:.1f} | {characters / 1e6 / seconds:.2f} "
+                f"| {limit['seconds'] / seconds:.2f} | {cpu:.1f} | {cpu / limit['cpu_seconds']:.2f} "
+                f"| {figures['peak_megabytes']:.0f} |"
+            )
+    quarter = found["quarter"]
+    yield ""
+    yield f"Peak memory of one process of (b) with a quarter of the text: {quarter['peak_megabytes']:.0f} MB."
+
+
+def packing_lines(found: list[dict]) -> Iterator[str]:
+    """One line a distribution."""
+    yield from ("", "## Packing (alignment 8)", "")
+    yield "| lengths | seconds | CPU seconds | rows | fill | no packing fills more than |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for row in found:
+        yield (
+            f"| {row['name']} | {row['seconds']:.2f} | {row['cpu_seconds']:.2f} | {row['rows']:,} "
+            f"| {row['fill']:.2%} | {row['fill_bound']:.2%} |"
+        )
+
+
+def reading_lines(found: dict) -> Iterator[str]:
+    """Packs beside IndexedDataset."""
+    packs, indexed = found["packs"], found["indexed"]
+    yield from ("", f"## Reading a packed set of {found['bytes'] / 1e9:.2f} GB, rows of 64,000 tokens", "")
+    yield "| | packs | IndexedDataset | ratio |"
+    yield "|---|---:|---:|---:|"
+    titles = {
+        "open_and_first_row_seconds": ("open and sum the first row, s", 4),
+        "look_microseconds": ("random row as a view, microseconds", 1),
+        "read_microseconds": ("random row, summed, microseconds", 1),
+    }
+    for key, (title, digits) in titles.items():
+        ours, theirs = packs[key], indexed[key]
+        yield f"| {title} | {ours:.{digits}f} | {theirs:.{digits}f} | {theirs / ours:.2f} |"

@@ -1,0 +1,147 @@
+"""The step of an 8B-shaped model on a GPU: tokens/s, TFLOP/s, MFU, peak memory, CDT over CE, by row length.
+
+    python -m benches.train --gpu [--lengths 8192,32768] [--recompute full]
+    python -m benches.train --gpu --tiny        (a toy on whatever device there is: shows that the bench runs)
+
+Random weights in bf16 with an fp32 residual stream, as denoising trains; TransformerEngine's layers and attention
+where it is installed. TFLOP/s and MFU count what the maths needs for real tokens (causal pairs, sum of L_i^2 / 2, no
+padding; nothing that recomputation does again; detection counts in a CDT step). Forward and backward of one row; the
+optimizer and communication between GPUs are not part of it. FP8 is not measured.
+"""
+
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from benches.train.cases import LLAMA_3_8B, SEED, RowShape, build_row, denoising_step, plain_step, scaled_llama
+from benches.train.flops import MODEL_ATTENTION_BACKWARD, ForwardFlops, least_flops, least_ratio
+from benches.train.report import Table, bytes_text
+from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.model import LanguageModel, build_model, uses_transformer_engine
+from megatron_cdt.engine.options import Recompute
+
+LENGTHS = (8192, 32768, 65536, 131072)
+# Dense bf16 peaks of the makers' data sheets, in TFLOP/s; the first name that occurs in the device's decides.
+PEAK_TFLOPS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.0, "H200": 989.0, "B200": 2250.0, "A100": 312.0}
+# Without recomputation 32 layers keep some 4.5 MB a token: more than 8K tokens do not fit into 141 GB.
+LONGEST_WITHOUT_RECOMPUTATION = 8192
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One step's median seconds and the most memory it took (None without a GPU)."""
+
+    seconds: float
+    peak_bytes: int | None
+
+
+def peak_tflops(name: str) -> float | None:
+    """The device's dense bf16 peak; None where it is not known."""
+    return next((peak for part, peak in PEAK_TFLOPS.items() if part in name), None)
+
+
+def measure(work: Callable[[], object], repetitions: int) -> Measured:
+    """Time `work` after one warm-up, the device's queue empty at both ends; NaN where memory does not suffice."""
+    try:
+        work()
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return Measured(math.nan, None)
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    seconds = []
+    for _ in range(repetitions):
+        begin = time.perf_counter()
+        work()
+        if on_gpu:
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - begin)
+    return Measured(statistics.median(seconds), torch.cuda.max_memory_allocated() if on_gpu else None)
+
+
+def device_table(
+    groups, *, lengths: list[int] | None, recompute: Recompute | None, tiny: bool, repetitions: int
+) -> Table:
+    """CE and CDT at each length; `recompute` None: none up to 8K tokens, full above."""
+    architecture = scaled_llama(hidden=128, layers=2, vocabulary=512) if tiny else LLAMA_3_8B
+    peak = peak_tflops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+    by_option = defaultdict(list)
+    for tokens in lengths or ([64, 128] if tiny else LENGTHS):
+        by_option[recompute or ("none" if tokens <= LONGEST_WITHOUT_RECOMPUTATION else "full")].append(tokens)
+    rows = []
+    for option, of_option in by_option.items():
+        model = random_model(architecture, groups, option)
+        for tokens in of_option:
+            rows += length_rows(model, architecture, tokens, option, groups, peak=peak, repetitions=repetitions)
+        del model
+    layers = "TransformerEngine" if uses_transformer_engine() else "megatron-core's local layers"
+    notes = [
+        f"{architecture.num_layers} layers of width {architecture.hidden_size}, vocabulary "
+        f"{architecture.vocab_size:,}, random weights, bf16 with fp32 residual; {layers}; one document a row; "
+        f"median of {repetitions} after one warm-up; forward and backward, no optimizer, no communication.",
+        "TFLOP/s and MFU: causal pairs of real tokens only, recomputation not counted, detection counted for CDT; "
+        f"MFU against {f'{peak:g} TFLOP/s' if peak else 'no known peak: n/a'}.",
+    ]
+    return Table("A toy in place of the 8B-shaped model" if tiny else "An 8B-shaped model", rows, notes)
+
+
+@torch.no_grad()
+def random_model(architecture: Architecture, groups, recompute: Recompute) -> LanguageModel:
+    """Weights drawn where they are: to draw 8 billion on the CPU would take longer than the bench."""
+    model = build_model(
+        architecture, groups, dtype=torch.bfloat16, fp32_residual=True, recompute=recompute, initialize=False
+    )
+    torch.manual_seed(SEED)
+    for parameter in model.parameters():
+        if parameter.dim() == 1:
+            parameter.fill_(1.0)
+        else:
+            parameter.normal_(0.0, architecture.initializer_range)
+    return model
+
+
+def length_rows(
+    model: LanguageModel,
+    architecture: Architecture,
+    tokens: int,
+    recompute: Recompute,
+    groups,
+    *,
+    peak: float | None,
+    repetitions: int,
+) -> list[dict[str, object]]:
+    """The two rows of one length; NaN where a step does not fit into memory."""
+    shape = RowShape("one document", (tokens,))
+    row = build_row(shape, architecture.vocab_size, groups)
+    forward = ForwardFlops.of(architecture, shape, row.num_labels, causal_half=True)
+    least = least_ratio(architecture, shape, row.num_labels, causal_half=True, recompute=recompute)
+    rows, plain_seconds = [], math.nan
+    for method, step in (("ce", plain_step(groups)), ("cdt", denoising_step(groups))):
+        measured = measure(partial(step, model, row), repetitions)
+        if method == "ce":
+            plain_seconds = measured.seconds
+        needed = least_flops(forward, denoising=method == "cdt", attention_backward=MODEL_ATTENTION_BACKWARD)
+        rate = needed / measured.seconds / 1e12
+        rows.append(
+            {
+                "tokens": tokens,
+                "method": method,
+                "recompute": recompute,
+                "s": measured.seconds,
+                "tokens/s": tokens / measured.seconds,
+                "TFLOP/s": rate,
+                "MFU": f"{rate / peak:.1%}" if peak else "n/a",
+                "peak memory": bytes_text(measured.peak_bytes) if measured.peak_bytes else "n/a",
+                "time / CE": measured.seconds / plain_seconds,
+                "least / CE": least if method == "cdt" else 1.0,
+            }
+        )
+    return rows

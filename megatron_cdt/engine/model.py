@@ -102,7 +102,7 @@ def transformer_config(
     initialize: bool = True,
 ) -> TransformerConfig:
     """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
-    check_divides(architecture, groups)
+    check_divides(architecture, groups.tp.size())
     return TransformerConfig(
         num_layers=architecture.num_layers,
         hidden_size=architecture.hidden_size,
@@ -155,9 +155,8 @@ def softmax_scale(architecture: Architecture) -> float | None:
     return None if factor == 1 else factor**2 / math.sqrt(architecture.head_dim)
 
 
-def check_divides(architecture: Architecture, groups: ProcessGroupCollection) -> None:
-    """Tensor parallelism cuts heads and vocabulary evenly, or one line says what does not fit."""
-    size = groups.tp.size()
+def check_divides(architecture: Architecture, size: int) -> None:
+    """Tensor parallelism of `size` cuts heads and vocabulary evenly, or one line says what does not fit."""
     for name in ("num_attention_heads", "num_key_value_heads", "vocab_size", "ffn_hidden_size"):
         if getattr(architecture, name) % size:
             raise InputError(

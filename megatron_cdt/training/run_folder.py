@@ -59,12 +59,9 @@ def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, 
     "go-on" a run whose code alone has changed goes on; its fingerprint then names the earlier code too.
     """
     known = read_fingerprint(run_folder)
-    difference = difference_of_runs(known, fingerprint) if known is not None else None
-    goes_on = if_changed == "go-on" and known is not None and differs_in_code_alone(known, fingerprint)
-    if difference and if_changed != "set-aside" and not goes_on:
-        raise InputError(f"{run_folder}: begun as another run ({difference}); {cure_of(known, fingerprint)}")
+    difference = check_run_folder(run_folder, fingerprint, if_changed)
     lock = WriterLock(run_folder)
-    if difference and goes_on:
+    if difference and if_changed == "go-on":
         fingerprint = {**fingerprint, "earlier_code": [*known.get("earlier_code", []), known.get("code")]}
     elif difference:
         lock.release()
@@ -74,6 +71,16 @@ def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, 
         atomic_text(run_folder / "settings.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")
         atomic_text(run_folder / "fingerprint.json", json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
     return lock
+
+
+def check_run_folder(run_folder: Path, fingerprint: Mapping, if_changed: str) -> str | None:
+    """In what the run of this folder differs from ours, or None; a difference that is not allowed is refused."""
+    known = read_fingerprint(run_folder)
+    difference = difference_of_runs(known, fingerprint) if known is not None else None
+    goes_on = if_changed == "go-on" and known is not None and differs_in_code_alone(known, fingerprint)
+    if difference and if_changed != "set-aside" and not goes_on:
+        raise InputError(f"{run_folder}: begun as another run ({difference}); {cure_of(known, fingerprint)}")
+    return difference
 
 
 def difference_of_runs(known: Mapping, fingerprint: Mapping) -> str | None:

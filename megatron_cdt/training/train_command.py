@@ -8,31 +8,23 @@ The same command goes on where a killed or stopped one left off; exit code 75 sa
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from contracts.errors import InputError
-from contracts.files import existing_folder
-from contracts.fingerprint import code_fingerprint, sha256_file, sha256_files, sha256_value
-from contracts.manifest import MANIFEST_NAME
-from contracts.packs import PackReader
+from contracts.fingerprint import sha256_file, sha256_value
 from contracts.settings import load_settings
-from contracts.tokenizer import load_tokenizer
-from megatron_cdt.engine.checkpoint import (
-    CHECKPOINTS_NAME,
-    load_model_checkpoint,
-    newest_checkpoint,
-    read_architecture_of,
-    reproducible_files,
-)
+from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME, load_model_checkpoint
 from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
 from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
-from megatron_cdt.training.data_order import check_pack_fits
+from megatron_cdt.training.dry_run import dry_run
+from megatron_cdt.training.inputs import Inputs, Paths, open_inputs, run_fingerprint
 from megatron_cdt.training.launch import die_with_launcher, is_launched, launch_processes
 from megatron_cdt.training.loop import Run, train
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
@@ -53,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tokenizer", required=True, metavar="FOLDER", help="tokenizer of the packs; copied beside the weights")
     add("--run-folder", required=True, metavar="R", help="checkpoints and metrics; the run goes on from it")
     add("--output", required=True, metavar="HF_FOLDER", help="Hugging Face folder to write at the end")
+    add("--dry-run", action="store_true", help="check everything, print what the run would take, and train nothing")
     add(
         "--if-changed",
         choices=("refuse", "set-aside", "go-on"),
@@ -64,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     settings = load_settings(TrainSettings, arguments.settings)
+    if arguments.dry_run:
+        print(dry_run(given_paths(arguments), settings, arguments.if_changed))
+        return
     if not is_launched() and settings.layout.processes > 1:
         sys.exit(launch_processes(settings.layout.processes))
     try:
@@ -77,6 +73,12 @@ def run(arguments: argparse.Namespace) -> None:
         sys.exit(RESUME_EXIT_CODE)
 
 
+def given_paths(arguments: argparse.Namespace) -> Paths:
+    """The files and folders of the command line."""
+    named = {field.name: getattr(arguments, field.name) for field in fields(Paths)}
+    return Paths(**{name: Path(given) if given else None for name, given in named.items()})
+
+
 def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -> bool:
     """Train and export as one process of the run; False where a signal asked to stop before the end."""
     if is_launched():
@@ -86,8 +88,9 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
         torch.set_num_threads(settings.cpu_threads)
     groups = start_processes(settings.layout.engine_layout)
     check_world(settings)
-    inputs = Inputs(arguments, settings)
-    folder, output = Path(arguments.run_folder), Path(arguments.output)
+    paths = given_paths(arguments)
+    folder, output = paths.run_folder, paths.output
+    inputs = open_inputs(paths, settings)
     lock = claim(folder, settings, inputs, arguments.if_changed)
     state, progress = resume_or_start(folder, inputs, settings, groups)
     finished = train(Run(settings, folder, inputs.pack, inputs.validation, state), progress, stop)
@@ -100,37 +103,6 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
         lock.release()
     stop_processes()
     return finished
-
-
-class Inputs:
-    """What a run reads, opened and checked against the model before anything starts."""
-
-    def __init__(self, arguments: argparse.Namespace, settings: TrainSettings) -> None:
-        self.start = newest_checkpoint(existing_folder(arguments.start_checkpoint, "make it with import-hf"))
-        self.architecture = read_architecture_of(self.start)
-        self.tokenizer = Path(arguments.tokenizer)
-        digest = load_tokenizer(self.tokenizer).digest
-        self.pack = PackReader(arguments.data)
-        self.validation = PackReader(arguments.validation) if arguments.validation else None
-        for pack in filter(None, (self.pack, self.validation)):
-            check_pack_fits(pack, self.architecture, settings.layout, digest)
-        self.fingerprint = {
-            "settings": settings.identity,
-            "code": code_fingerprint("megatron_cdt.training.train_command") if dist.get_rank() == 0 else "",
-            "device": "gpu" if has_gpu() else "cpu",
-            "start": start_digest(self.start) if dist.get_rank() == 0 else "",
-            "data": self.pack.metadata.fingerprint,
-            "validation": self.validation.metadata.fingerprint if self.validation else None,
-            "tokenizer": digest,
-        }
-
-
-def start_digest(checkpoint: Path) -> str:
-    """What the start weights are, by content; a manifest already states the hashes of their gigabytes."""
-    manifest = checkpoint / MANIFEST_NAME
-    if manifest.is_file():
-        return sha256_value(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
-    return sha256_files(reproducible_files(checkpoint), checkpoint)
 
 
 def check_world(settings: TrainSettings) -> None:
@@ -148,7 +120,8 @@ def claim(folder: Path, settings: TrainSettings, inputs: Inputs, if_changed: str
     lock, refusal = None, None
     if dist.get_rank() == 0:
         try:
-            lock = claim_run_folder(folder, settings.model_dump(mode="json"), inputs.fingerprint, if_changed)
+            fingerprint = run_fingerprint(inputs, settings)
+            lock = claim_run_folder(folder, settings.model_dump(mode="json"), fingerprint, if_changed)
             warn_of_mixed_code(folder)
         except InputError as error:
             refusal = str(error)

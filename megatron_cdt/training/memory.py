@@ -1,0 +1,135 @@
+"""How much memory one process of a run will hold, by arithmetic: nothing is allocated, no GPU is needed.
+
+in : an architecture, the settings, the length of a row
+out: bytes of the fullest process (of pipeline stages the one with the most), and of one checkpoint
+Activations are those of one row, the most that is held at once: rows follow each other. Not counted: the framework
+itself, communication buffers, fragmentation; leave them a tenth to a fifth of a GPU.
+"""
+
+from dataclasses import dataclass, fields
+
+from megatron_cdt.architecture import Architecture
+from megatron_cdt.objectives.cross_entropy import LOGITS_PER_CHUNK
+from megatron_cdt.training.settings import LayoutSettings, TrainSettings
+
+FP32 = 4
+BYTES = {"float32": 4, "bfloat16": 2}
+# fp32 main weight, first and second moment.
+ADAM_ON_DISK = 3 * FP32
+
+
+@dataclass(frozen=True)
+class RankMemory:
+    """Bytes of one process."""
+
+    weights: int
+    gradients: int
+    adam: int
+    activations: int
+    loss: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+def rank_memory(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> RankMemory:
+    """The fullest process of a run on rows of `row_tokens` tokens."""
+    layout, size = settings.layout, BYTES[settings.dtype]
+    own = parameters_of_rank(architecture, layout.tensor, layout.pipeline)
+    # In fp32 Adam updates the weights themselves; under 16 bits it has an fp32 copy of its share.
+    adam = (2 if settings.dtype == "float32" else 3) * FP32
+    return RankMemory(
+        weights=own * size,
+        gradients=own * FP32,
+        adam=own * adam // (layout.data_parallel * layout.context),
+        activations=activation_bytes(architecture, settings, row_tokens),
+        loss=loss_bytes(architecture, settings, row_tokens),
+    )
+
+
+def parameters(architecture: Architecture) -> int:
+    """Weights of the whole model; a tied head is the embedding and counts once."""
+    return parameters_of_rank(architecture, tensor=1, pipeline=1)
+
+
+def parameters_of_rank(architecture: Architecture, tensor: int, pipeline: int) -> int:
+    """Weights that the fullest process holds: matrices are cut by tensor parallelism, norms are not."""
+    a = architecture
+    embedding = a.vocab_size // tensor * a.hidden_size
+    layers = layer_parameters(a, tensor) * -(-a.num_layers // pipeline)
+    if pipeline > 1:
+        # The last stage has the final norm and the head; a tied head is a copy of the first stage's embedding.
+        return layers + embedding + a.hidden_size
+    return layers + a.hidden_size + (1 if a.tie_word_embeddings else 2) * embedding
+
+
+def layer_parameters(architecture: Architecture, tensor: int) -> int:
+    """Weights of one layer on one of `tensor` processes."""
+    a = architecture
+    qkv = (a.num_attention_heads + 2 * a.num_key_value_heads) * a.head_dim // tensor
+    matrices = (qkv + a.num_attention_heads * a.head_dim // tensor + 3 * a.ffn_hidden_size // tensor) * a.hidden_size
+    return matrices + qkv * a.qkv_bias + 2 * a.hidden_size + 2 * a.head_dim * a.qk_norm
+
+
+def activation_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
+    """What autograd keeps of one row's forward pass on one process."""
+    layers = -(-architecture.num_layers // settings.layout.pipeline)
+    tokens = row_tokens // settings.layout.context
+    layer = layer_activation_bytes(architecture, settings) * tokens
+    # Its output is the head's, which makes its gradients at once and keeps nothing.
+    final_norm = norm_bytes(architecture.hidden_size, 0) * tokens
+    if settings.recompute == "full":
+        # Every layer's input, and one layer's activations while its backward pass runs.
+        residual = FP32 if settings.fp32_residual else BYTES[settings.dtype]
+        return layers * tokens * architecture.hidden_size * residual + layer + final_norm
+    return layers * layer + final_norm
+
+
+def layer_activation_bytes(architecture: Architecture, settings: TrainSettings) -> int:
+    """What one layer keeps of a local token: two norms, q, k, v and rotation, attention's output, the MLP's three.
+
+    Keys and values are those of all context ranks: attention gathers them.
+    """
+    a, layout, size = architecture, settings.layout, BYTES[settings.dtype]
+    hidden = a.hidden_size // (layout.tensor if layout.sequence_parallel else 1)
+    heads = a.num_attention_heads // layout.tensor
+    queries, keys = heads * a.head_dim, a.num_key_value_heads * a.head_dim // layout.tensor
+    # The core attention's own output and one log-sum a head, and once more as the output projection's input.
+    outputs = 2 * queries * size + heads * FP32
+    rotation = 4 * a.head_dim * size
+    attention = (queries + 2 * keys * layout.context) * size + rotation + outputs
+    attention += norm_bytes(queries + keys, size) if a.qk_norm else 0
+    return 2 * norm_bytes(hidden, size) + attention + 3 * a.ffn_hidden_size // layout.tensor * size
+
+
+def norm_bytes(hidden: int, size: int) -> int:
+    """What an RMSNorm keeps of a token: input and normed input in fp32, the root mean square, and its output."""
+    return hidden * (2 * FP32 + size) + FP32
+
+
+def loss_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
+    """The head's peak: two chunks of fp32 logits, its weight gradient in fp32, the hidden states' gradient."""
+    layout, a = settings.layout, architecture
+    tokens, vocabulary = row_tokens // layout.context, a.vocab_size // layout.tensor
+    logits = min(max(LOGITS_PER_CHUNK, vocabulary), tokens * vocabulary)
+    return (2 * logits + vocabulary * a.hidden_size) * FP32 + tokens * a.hidden_size * BYTES[settings.dtype]
+
+
+def checkpoint_bytes(architecture: Architecture, settings: TrainSettings) -> int:
+    """One checkpoint on disk: the weights, and Adam's fp32 weights and moments."""
+    return parameters(architecture) * (BYTES[settings.dtype] + ADAM_ON_DISK)
+
+
+def export_bytes(architecture: Architecture, settings: TrainSettings) -> int:
+    """The exported model on disk."""
+    return parameters(architecture) * BYTES[settings.dtype]
+
+
+def layout_line(layout: LayoutSettings) -> str:
+    """How the processes share the work, for people."""
+    sizes = {"tensor": layout.tensor, "pipeline": layout.pipeline, "context": layout.context}
+    sizes["data"] = layout.data_parallel
+    sequence = ", sequence parallel" if layout.sequence_parallel else ""
+    return f"{layout.processes} processes = " + " x ".join(f"{name} {size}" for name, size in sizes.items()) + sequence

@@ -1,0 +1,85 @@
+"""The estimate of a process's memory against what really is allocated."""
+
+import numpy as np
+import pytest
+import torch
+
+from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.model import build_model
+from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
+from megatron_cdt.training.memory import activation_bytes, layer_activation_bytes, parameters, rank_memory
+from megatron_cdt.training.settings import TrainSettings
+
+TOKENS = 256
+
+
+def architecture(**changes: object) -> Architecture:
+    return Architecture(
+        **{
+            "vocab_size": 512,
+            "hidden_size": 128,
+            "num_layers": 3,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "ffn_hidden_size": 384,
+            "max_position_embeddings": TOKENS,
+        }
+        | changes
+    )
+
+
+def settings(**changes: object) -> TrainSettings:
+    return TrainSettings(**{"steps": 1, "global_batch_rows": 8, "learning_rate": 1e-3} | changes)
+
+
+def kept_bytes(model: torch.nn.Module, groups) -> int:
+    """What autograd really keeps of one row, weights left out."""
+    labelled = np.arange(TOKENS) < TOKENS - 1
+    ids = np.arange(TOKENS)
+    row = cut_row(WholeRow(ids, next_tokens(ids, labelled), np.ones(TOKENS, bool), [TOKENS]), groups)
+    known = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    kept = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        hidden = model.hidden_states(model.embed(row.input_ids_T), row.packing)
+    assert hidden.requires_grad
+    return sum(each.untyped_storage().nbytes() for pointer, each in kept.items() if pointer not in known)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("recompute", ["none", "selective", "full"])
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_activations_are_within_a_tenth_of_what_autograd_keeps(groups, family, recompute, dtype):
+    shape, wanted = architecture(family=family), settings(dtype=dtype, recompute=recompute)
+    model = build_model(shape, groups, dtype=getattr(torch, dtype), recompute=recompute)
+    estimated = activation_bytes(shape, wanted, TOKENS)
+    if recompute == "full":
+        # One layer's activations exist in the backward pass only.
+        estimated -= layer_activation_bytes(shape, wanted) * TOKENS
+    assert estimated == pytest.approx(kept_bytes(model, groups), rel=0.1)
+
+
+@pytest.mark.parametrize("changes", [{"family": "qwen2"}, {"family": "qwen3"}, {"tie_word_embeddings": True}])
+def test_parameters_are_those_of_the_built_model(groups, changes):
+    shape = architecture(**changes)
+    assert parameters(shape) == sum(weight.numel() for weight in build_model(shape, groups).parameters())
+
+
+def test_each_kind_of_parallelism_saves_what_it_cuts():
+    def bytes_of(**layout: int):
+        return rank_memory(architecture(), settings(layout=layout), TOKENS)
+
+    alone = bytes_of()
+    data, context, tensor = (bytes_of(processes=2, **cut) for cut in ({}, {"context": 2}, {"tensor": 2}))
+    assert (data.adam, context.adam) == (alone.adam // 2, alone.adam // 2)
+    assert data.activations == alone.activations
+    assert 0.5 < context.activations / alone.activations < 0.7
+    assert 0.5 < tensor.weights / alone.weights < 0.51
+    assert tensor.gradients == tensor.weights
+    bf16 = rank_memory(architecture(), settings(dtype="bfloat16"), TOKENS)
+    assert (bf16.weights * 2, bf16.adam * 2) == (alone.weights, alone.adam * 3)

@@ -29,7 +29,7 @@ from megatron_cdt.engine.options import Recompute
 LENGTHS = (8192, 32768, 65536, 131072)
 # Dense bf16 peaks of the makers' data sheets, in TFLOP/s; the first name that occurs in the device's decides.
 PEAK_TFLOPS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.0, "H200": 989.0, "B200": 2250.0, "A100": 312.0}
-# Without recomputation 32 layers keep some 4.5 MB a token: more than 8K tokens do not fit into 141 GB.
+# Without recomputation 32 layers keep some 5 MB a token, 41 GB at 8K tokens, beside 32 GB of weights and gradients.
 LONGEST_WITHOUT_RECOMPUTATION = 8192
 
 

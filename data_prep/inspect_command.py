@@ -1,7 +1,7 @@
 """Show what a tokenizer, tokens or packs folder holds: counts, lengths as a histogram, padding, a decoded sample.
 
 in : a folder that data_prep made      out: a summary for people, or with --json one JSON object
-Invariant: reads only; --json holds every number that the summary shows.
+Invariant: the folder is only read; --json holds every number that the summary and the plot show.
 Run: python -m data_prep inspect results/mine/packs/train
 """
 
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, metavar="PATH", help="decodes the sample (default: the run's own)")
     parser.add_argument("--row", type=int, default=0, metavar="N", help="the document or row to show (default: 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the summary")
+    parser.add_argument("--plot", type=plot_file, metavar="FILE.svg", help="also draw the histograms to a file")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,7 +38,18 @@ def run(arguments: argparse.Namespace) -> None:
     if stage not in describe:
         raise InputError(f"{folder}: made by stage {stage!r}; data_prep inspects {', '.join(describe)}")
     found = describe[stage]()
+    if arguments.plot:
+        from data_prep.plots import draw_histograms  # matplotlib takes a second that nobody else should wait for
+
+        draw_histograms(found, arguments.plot)
     print(json.dumps(found, indent=1) if arguments.json else "\n".join(summary_lines(found)))
+
+
+def plot_file(text: str) -> Path:
+    """argparse type: the path of a picture."""
+    if Path(text).suffix != ".svg":
+        raise argparse.ArgumentTypeError(f"{text} does not end in .svg")
+    return Path(text)
 
 
 def find_tokenizer(arguments: argparse.Namespace, digest: str) -> Tokenizer | None:

@@ -247,7 +247,12 @@ def test_an_output_below_a_file_is_refused(
     words = {
         "tokenize": ("--input", books, "--tokenizer", tokenizer_folder),
         "pack": ("--input", tokens_folder, "--length", 64),
-        "mix": ("--part", f"longalpaca={tokens_folder}", "--settings", '{"longmit": {"samples": 0}, "longalpaca": {"samples": 2}}'),
+        "mix": (
+            "--part",
+            f"longalpaca={tokens_folder}",
+            "--settings",
+            '{"longmit": {"samples": 0}, "longalpaca": {"samples": 2}}',
+        ),
         "tokenizer": ("--tokenizer", tokenizer_folder),
     }[command]
     assert refused(

@@ -118,6 +118,11 @@ def test_a_mix_is_packed_without_cutting_a_sample(data_prep: Callable, parts: di
     found = json.loads(data_prep("inspect", tmp_path / "packs", "--json").out)
     assert sum(entry["count"] for entry in found["evidence_passages"]["histogram"]) > 0
     assert found["evidence_places"]["max"] < 100
+    pictures = [tmp_path / "a.svg", tmp_path / "b.svg"]
+    for picture in pictures:
+        assert data_prep("inspect", tmp_path / "packs", "--plot", picture).code == 0
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert pictures[0].read_text().count('id="axes_') == 3
 
 
 @pytest.mark.parametrize(

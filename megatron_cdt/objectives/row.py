@@ -74,11 +74,16 @@ def cut_row(whole: WholeRow, groups: ProcessGroupCollection) -> LocalRow:
 
 def local_row(pack_row: PackRow, groups: ProcessGroupCollection) -> LocalRow:
     """This rank's share of a row of a pack."""
+    return cut_row(whole_row(pack_row), groups)
+
+
+def whole_row(pack_row: PackRow) -> WholeRow:
+    """A row of a pack with the labels of every position."""
     lengths = pack_row.segment_lengths.tolist()
     labels_N = next_tokens(pack_row.input_ids, pack_row.target_mask())
     real_N = pack_row.positions() < np.repeat(pack_row.segment_tokens, pack_row.segment_lengths)
     answers_only = pack_row.label_spans is not None
-    return cut_row(WholeRow(pack_row.input_ids, labels_N, real_N, lengths, answers_only), groups)
+    return WholeRow(pack_row.input_ids, labels_N, real_N, lengths, answers_only)
 
 
 def labelled_row(input_ids: Sequence[int], labels: Sequence[int], groups: ProcessGroupCollection) -> LocalRow:

@@ -19,10 +19,12 @@ from tqdm import tqdm
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
 from megatron_cdt.training.checkpoint import Progress, TrainingState, save_checkpoint
+from megatron_cdt.training.flops import step_flops
 from megatron_cdt.training.report import Reporter
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import train_step
 from megatron_cdt.training.stop import StopRequest
+from megatron_cdt.training.throughput import device_peak_tflops
 from megatron_cdt.training.validation import validation_loss
 
 
@@ -42,13 +44,15 @@ def train(run: Run, progress: Progress, stop: StopRequest) -> bool:
 
     Either way its last step has a checkpoint.
     """
-    with contextlib.closing(Reporter(run.folder, run.settings.steps)) as reporter:
+    peak = device_peak_tflops(run.settings.dtype)
+    with contextlib.closing(Reporter(run.folder, run.settings.steps, peak)) as reporter:
         validate_if_due(run, progress.step, reporter)
         for step in progress_bar(progress.step, run.settings.steps):
             started = time.perf_counter()
             result = train_step(run.state, run.pack, run.settings, step, progress.consumed_tokens)
             progress = Progress(step, result.metrics["consumed_rows"], result.metrics["consumed_tokens"])
-            reporter.step(result, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            reporter.step(result, seconds, step_flops(run.state.architecture, run.pack, run.settings, step))
             stopping = stop.by_any_rank()
             if stopping or is_checkpoint_step(step, run.settings):
                 reporter.sync()

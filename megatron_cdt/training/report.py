@@ -7,7 +7,8 @@ import torch.distributed as dist
 
 from megatron_cdt.training.run_folder import RECORDS, Record
 from megatron_cdt.training.step import StepResult
-from megatron_cdt.training.telemetry import log_line, log_title, peak_memory_bytes, say
+from megatron_cdt.training.telemetry import log_line, log_title, say
+from megatron_cdt.training.throughput import peak_memory_bytes, utilization
 
 CHANGES_NOTHING = (
     "WARNING: step {step}: denoising changed no embedding element; this is plain cross-entropy at twice the price. "
@@ -18,21 +19,24 @@ CHANGES_NOTHING = (
 class Reporter:
     """The open records of a run; on other ranks than 0 it has none and every call is silent."""
 
-    def __init__(self, folder: Path, last_step: int) -> None:
+    def __init__(self, folder: Path, last_step: int, peak_tflops: float | None = None) -> None:
         names = RECORDS if dist.get_rank() == 0 else ()
         self.records = {name: Record(folder / name) for name in names}
-        self.last_step = last_step
+        self.last_step, self.peak_tflops = last_step, peak_tflops
         self.has_titles = self.has_warned = False
 
-    def step(self, result: StepResult, seconds: float) -> None:
-        """One step and how long it took."""
+    def step(self, result: StepResult, seconds: float, flops: float) -> None:
+        """One step, how long it took, and the operations that it asked for over all processes."""
         if not self.records:
             return
         memory = peak_memory_bytes()
+        rate = flops / seconds / dist.get_world_size() / 1e12
         timing = {
             "step": result.metrics["step"],
             "milliseconds": 1000 * seconds,
             "tokens_per_second": result.tokens / seconds,
+            "tflops_per_second": rate,
+            "mfu": utilization(rate, self.peak_tflops),
             "peak_memory_bytes": memory,
         }
         self.records["metrics.jsonl"].append(result.metrics)

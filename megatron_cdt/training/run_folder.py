@@ -145,7 +145,7 @@ class Record:
     def __init__(self, path: Path) -> None:
         self.handle = open(path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed in `close`)
 
-    def append(self, values: Mapping[str, float | int]) -> None:
+    def append(self, values: Mapping[str, float | int | None]) -> None:
         """One line; floats at full precision (repr), so that equal text means equal bits."""
         self.handle.write(json.dumps(values, allow_nan=False) + "\n")
         self.handle.flush()

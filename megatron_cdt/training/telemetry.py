@@ -5,7 +5,6 @@ memory go to timing.jsonl.
 """
 
 import math
-import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import torch
 from megatron.core.process_groups_config import ProcessGroupCollection
 from tqdm import tqdm
 
-from megatron_cdt.engine.device import device, has_gpu
+from megatron_cdt.engine.device import device
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.objectives.row import LocalRow
@@ -56,12 +55,14 @@ class StepTotals:
         return {"loss_sum": loss_sum, "units": units, "tokens": total["all_tokens"]} | means
 
 
-# name: (title, format); a value that a run does not have is left out.
+# name: (title, format); a value that a run does not have is left out, one that is not known (None) reads n/a.
 COLUMNS = {
     "loss": ("loss", "{:>9.5f}"),
     "grad_norm": ("grad norm", "{:>9.4f}"),
     "lr": ("lr", "{:>9.2e}"),
     "tokens_per_second": ("tokens/s", "{:>9,.0f}"),
+    "tflops_per_second": ("TFLOP/s", "{:>9.3f}"),
+    "mfu": ("MFU", "{:>9.1%}"),
     "memory_mib": ("MiB", "{:>9,.0f}"),
     "noise_share": ("noise", "{:>9.4f}"),
     "relative_shift": ("shift", "{:>9.2e}"),
@@ -76,7 +77,12 @@ def log_title(values: Mapping[str, float], last_step: int) -> str:
 def log_line(values: Mapping[str, float], last_step: int) -> str:
     """One aligned line for people; full precision is in metrics.jsonl."""
     step = f"{values['step']}/{last_step}".rjust(step_width(last_step))
-    return "  ".join([step, *(COLUMNS[name][1].format(values[name]) for name in shown(values))])
+    return "  ".join([step, *(cell(name, values[name]) for name in shown(values))])
+
+
+def cell(name: str, value: float | None) -> str:
+    """A value in its column's format."""
+    return "n/a".rjust(9) if value is None else COLUMNS[name][1].format(value)
 
 
 def shown(values: Mapping[str, float]) -> list[str]:
@@ -87,13 +93,6 @@ def shown(values: Mapping[str, float]) -> list[str]:
 def step_width(last_step: int) -> int:
     """Characters of the first column, e.g. `100/100`."""
     return max(len("step"), 2 * len(str(last_step)) + 1)
-
-
-def peak_memory_bytes() -> int:
-    """The most memory that this process has held: of its GPU, or resident without one."""
-    if has_gpu():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def say(text: str) -> None:

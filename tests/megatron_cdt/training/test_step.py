@@ -146,16 +146,31 @@ def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, gr
         for step in (1, 2):
             result = train_step(state, pack, settings, step, consumed_tokens=0)
             assert result.metrics["changed_share"] == 0
-            reporter.step(result, 0.5)
+            reporter.step(result, 0.5, flops=1e9)
     said = capsys.readouterr().err
     assert said.count("step 1: denoising changed no embedding element") == 1
     title, first, _, second = said.splitlines()
     assert len(title) == len(first) == len(second)
+    assert title.split() == [
+        "step",
+        "loss",
+        "grad",
+        "norm",
+        "lr",
+        "tokens/s",
+        "TFLOP/s",
+        "MFU",
+        "MiB",
+        "noise",
+        "shift",
+    ]
+    assert " n/a " in first
 
 
 def test_metrics_hold_no_times_and_timing_has_them(groups, tmp_path):
     metrics = {"step": 1, "loss": 2.0, "grad_norm": 1.0, "lr": 0.1}
     with contextlib.closing(Reporter(tmp_path, last_step=1)) as reporter:
-        reporter.step(StepResult(metrics, tokens=100), seconds=0.5)
+        reporter.step(StepResult(metrics, tokens=100), seconds=0.5, flops=3e12)
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == metrics
-    assert json.loads((tmp_path / "timing.jsonl").read_text())["tokens_per_second"] == 200
+    timing = json.loads((tmp_path / "timing.jsonl").read_text())
+    assert (timing["tokens_per_second"], timing["tflops_per_second"], timing["mfu"]) == (200, 6, None)

@@ -1,0 +1,88 @@
+"""The operations that a row is said to ask for, against those that torch counts while a real step runs."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from megatron_cdt.architecture import Architecture
+from megatron_cdt.objectives.registry import build_objective
+from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
+from megatron_cdt.training.flops import forward_work, row_flops
+from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.throughput import PEAK_TFLOPS, peak_of, utilization
+
+METHODS = ["ce", "sft", "cdt", "longce", "logo"]
+KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+def labelled_row(lengths: list[int], *, answers: int) -> WholeRow:
+    """Segments without padding, the last `answers` tokens of each to be predicted."""
+    places = np.concatenate([np.arange(length) for length in lengths])
+    ends = np.repeat(lengths, lengths)
+    targets = (places >= ends - 1 - answers) & (places < ends - 1)
+    ids = np.arange(sum(lengths)) % 97
+    return WholeRow(ids, next_tokens(ids, targets), np.ones(len(ids), bool), lengths, answers_only=True)
+
+
+def counted(model, row: WholeRow, settings: TrainSettings, groups) -> tuple[int, float]:
+    """Operations of matrices and of attention in a step that runs; a causal square counts half, backward twice."""
+    mapping = {
+        KERNEL: lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value) // 2,
+        # The counter knows addmm, not addmm_.
+        torch.ops.aten.addmm_: lambda _, left, right, **__: 2 * left[0] * left[1] * right[1],
+        KERNEL_BACKWARD: lambda _, query, key, value, *__, **___: sdpa_flop_count(query, key, value),
+    }
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        loss, _ = build_objective(settings, groups)(model, cut_row(row, groups), lr_nominal=1e-3, lr_scheduled=1e-3)
+        loss.backward()
+    attention = sum(counter.get_flop_counts()["Global"].get(kernel, 0) for kernel in (KERNEL, KERNEL_BACKWARD))
+    return counter.get_total_flops() - attention, attention
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_row_asks_for_what_torch_counts_under_every_method(tiny_model, tiny_architecture, groups, method):
+    settings = TrainSettings(
+        steps=1, global_batch_rows=1, learning_rate=1e-3, method=method, longce={"context": 16, "stride": 8}
+    )
+    row = labelled_row([40, 24, 32], answers=12)
+    assert row_flops(tiny_architecture, row, settings) == sum(counted(tiny_model, row, settings, groups))
+
+
+def test_padding_and_the_split_into_segments_are_counted_as_they_are(tiny_architecture):
+    whole = forward_work(tiny_architecture, [64], labels=8)
+    halves = forward_work(tiny_architecture, [32, 32], labels=8)
+    assert (halves.linear, halves.head, halves.attention * 2) == (whole.linear, whole.head, whole.attention)
+    row = labelled_row([40, 24], answers=4)
+    padded = WholeRow(row.input_ids_N, row.labels_N, np.arange(64) < 40, [40, 24])
+    settings = TrainSettings(steps=1, global_batch_rows=1, learning_rate=1e-3)
+    assert row_flops(tiny_architecture, padded, settings) == forward_work(tiny_architecture, [40, 0], labels=8).training
+
+
+def test_an_8b_model_costs_about_six_operations_a_weight_and_token():
+    shape = Architecture(
+        vocab_size=128256,
+        hidden_size=4096,
+        num_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        head_dim=128,
+        ffn_hidden_size=14336,
+        max_position_embeddings=8192,
+    )
+    work = forward_work(shape, [8192], labels=8192)
+    weights = 8_030_261_248 - 128256 * 4096
+    assert 3 * (work.linear + work.head) == pytest.approx(6 * weights * 8192, rel=1e-4)
+    # Megatron's count of causal attention: 6 L S H a token, forward and backward.
+    assert 3 * work.attention == pytest.approx(6 * 32 * 8192 * 4096 * 8192, rel=1e-9)
+
+
+def test_the_peak_is_the_listed_devices_and_unknown_elsewhere():
+    assert peak_of("NVIDIA H100 80GB HBM3", "bfloat16") == 989
+    assert peak_of("NVIDIA H100 PCIe", "bfloat16") == 756
+    assert peak_of("NVIDIA GH200 480GB", "float32") == 67
+    assert peak_of("Some Other Device", "bfloat16") is None
+    assert all(peaks["bfloat16"] > peaks.get("float32", 0) for peaks in PEAK_TFLOPS.values())
+    assert utilization(494.5, 989) == 0.5
+    assert utilization(494.5, None) is None

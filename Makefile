@@ -66,7 +66,7 @@ schema: $(READY) ## Write the configuration's schema and config/README.md again 
 .PHONY: dag
 dag: $(READY) ## Draw docs/images/dag.svg (needs graphviz)
 	mkdir -p docs/images
-	snakemake --configfile config/demo.yaml --rulegraph dot | dot -Tsvg > docs/images/dag.svg
+	snakemake --configfile config/demo.yaml --rulegraph dot | tred | dot -Tsvg > docs/images/dag.svg
 
 .PHONY: lock
 lock: ## Write requirements.lock again from requirements.in, with the newest versions that fit

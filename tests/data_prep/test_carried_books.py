@@ -40,7 +40,9 @@ def test_every_split_opens_without_a_complaint(split: str) -> None:
     assert not any(source.facts.values())
     for shard in source.shards(10**9):
         for document in source.records(shard):
-            assert document.text.count("\r\n") == document.text.count("\n") > 1000  # CRLF survived git
+            assert (
+                document.text.count("\r\n") == document.text.count("\n") > 500
+            )  # CRLF survived git; the shortest book has 538 lines
             assert document.text.endswith("*** ")
 
 

@@ -45,7 +45,8 @@ class HuggingFaceTokenizer:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def encode_array(self, text: str) -> np.ndarray:
-        return np.array(self.encode(text), dtype=np.int32)
+        # The batch call leaves out the offsets, which cost as much as a fifth of the time.
+        return np.array(self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids, dtype=np.int32)
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

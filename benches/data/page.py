@@ -80,6 +80,7 @@ def reading_lines(found: dict) -> Iterator[str]:
     yield "|---|---:|---:|---:|"
     titles = {
         "open_and_first_row_seconds": ("open and sum the first row, s", 4),
+        "open_and_first_row_cpu_seconds": ("the same, CPU s", 4),
         "look_microseconds": ("random row as a view, microseconds", 1),
         "read_microseconds": ("random row, summed, microseconds", 1),
     }

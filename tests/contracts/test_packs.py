@@ -176,3 +176,13 @@ def test_a_last_file_that_is_missing_shows_in_the_manifest(folder: Path) -> None
 def test_an_empty_folder_says_how_to_make_packs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="python -m data_prep pack"):
         PackReader(tmp_path)
+
+
+def test_the_ids_of_a_row_alone_are_the_same_view_and_released_pages_come_back(folder: Path) -> None:
+    reader = PackReader(folder)
+    for index in range(9):
+        ids = reader.input_ids(index)
+        assert ids.tolist() == reader.row(index).input_ids.tolist() == example_row(index)["input_ids"]
+        assert not ids.flags.owndata
+        reader.release()
+        assert ids.tolist() == example_row(index)["input_ids"]

@@ -30,6 +30,7 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint_writer import WriteInThisProcess
 from megatron_cdt.engine.device import megatron_calls
 from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.engine.safe_pickle import known_classes_only
 
 ARCHITECTURE_NAME = "architecture.json"
 CHECKPOINTS_NAME = "checkpoints"
@@ -173,7 +174,7 @@ def reading(folder: str | Path) -> Iterator[None]:
     """megatron's calls on a whole checkpoint; whatever unreadable bytes raise becomes one line."""
     read_architecture_of(folder)
     try:
-        with megatron_calls(), warnings.catch_warnings():
+        with megatron_calls(), known_classes_only(), warnings.catch_warnings():
             # torch announces that it will drop a class that megatron-core still uses.
             warnings.simplefilter("ignore", FutureWarning)
             yield

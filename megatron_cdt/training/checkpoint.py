@@ -29,6 +29,7 @@ from megatron_cdt.engine.checkpoint import (
     complete_folder,
     load_model_checkpoint,
     model_state,
+    read_checkpoint,
     writing,
 )
 from megatron_cdt.engine.checkpoint_writer import WriteInThisProcess
@@ -122,7 +123,7 @@ def read_state(checkpoint: Path, state: TrainingState, step: int) -> None:
     allocate_adam_state(state.optimizer)
     # In fp32 the optimizer's weights are views of the model's, which autograd would not let anybody overwrite.
     with megatron_calls(), torch.no_grad():
-        values = dist_checkpointing.load(sharded_state(state, is_loading=True), str(checkpoint))
+        values = read_checkpoint(sharded_state(state, is_loading=True), checkpoint)
         state.optimizer.load_state_dict(values["optimizer"])
     restore_step_counts(state.optimizer, step)
 

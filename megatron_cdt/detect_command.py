@@ -91,7 +91,7 @@ def detect_row(
         shift_TBH = denoising_shift(detection.grad_TBH, detection.noise_T, lr=arguments.lr, beta=arguments.beta)
         denoised_TBH = denoise_embeddings(embeddings_TBH, shift_TBH)
         denoised_loss = sum_over(summed_cross_entropy(model, denoised_TBH, row, groups), groups.cp) / row.num_labels
-    telemetry = denoising_telemetry(embeddings_TBH, denoised_TBH, detection, real_T=row.real_T, group=groups.cp)
+    telemetry = denoising_telemetry(embeddings_TBH, denoised_TBH, detection, real_T=row.real_T, groups=[groups.cp])
     num_tokens = len(given["input_ids"])
     return {
         "grad_norm": in_row_order(detection.norms_T, row.indices_T, groups)[:num_tokens].tolist(),

@@ -134,7 +134,7 @@ def load_model_checkpoint(model: LanguageModel, folder: str | Path, groups: Proc
     Raises InputError where a tensor is absent, has another shape, or cannot be read.
     """
     state = model_state(model, groups)
-    check_tensors(state, Path(folder))
+    check_tensors(state, Path(folder), groups)
     state = read_checkpoint(state, folder)
     weights = {key.removeprefix(MODEL_PREFIX): tensor for key, tensor in state.items()}
     mismatch = model.load_state_dict(weights, strict=False)
@@ -153,11 +153,13 @@ def read_checkpoint(state: dict, folder: str | Path) -> dict:
     return {key: values[key] for key in state}
 
 
-def check_tensors(state: dict, folder: Path) -> None:
+def check_tensors(state: dict, folder: Path, groups: ProcessGroupCollection) -> None:
     """The checkpoint has the model's tensors in their whole shapes and no others, or one line names the first."""
     with reading(folder):
         stored = dist_checkpointing.load_tensors_metadata(str(folder))
-    wanted = {tensor.key for tensor in state.values()}
+    of_stages: list[set[str]] = [set()] * groups.pp.size()
+    dist.all_gather_object(of_stages, {tensor.key for tensor in state.values()}, group=groups.pp)
+    wanted = set.union(*of_stages)
     for key in sorted(wanted ^ {key for key in stored if key.startswith(MODEL_PREFIX)}):
         where = "the model's, not the checkpoint's" if key in wanted else "the checkpoint's, not the model's"
         raise InputError(f"{folder}: tensor {key} is {where}; build the model from the checkpoint's architecture")

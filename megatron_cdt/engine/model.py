@@ -1,7 +1,8 @@
 """A Megatron-core GPTModel of a given architecture, on the given process groups.
 
 With TransformerEngine and a GPU its layers and attention are used; otherwise megatron-core's local layers
-with PackedAttention. Both read packed rows (THD): RoPE and attention restart at every segment.
+with PackedAttention. Both read packed rows (THD): RoPE and attention restart at every segment. Of a pipeline each
+process has one stage: an equal share of the layers, the embedding in the first and the head in the last.
 
 # T local tokens of this rank, H hidden
 """
@@ -31,6 +32,7 @@ from megatron_cdt.engine.attention import PackedAttention
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
+from megatron_cdt.engine.pipeline import Neighbours, ReceiveHidden, SendHidden, is_last_stage, neighbours_of
 from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies
 from megatron_cdt.engine.swiglu import SwiGluActivation
 
@@ -43,7 +45,12 @@ RECOMPUTATION = {
 
 
 class LanguageModel(GPTModel):
-    """A GPTModel that returns hidden states: the head belongs to the loss, which never holds n x V logits."""
+    """A GPTModel that returns hidden states: the head belongs to the loss, which never holds n x V logits.
+
+    Only the first pipeline stage has embeddings, only the last one final hidden states; elsewhere there are 0 of them.
+    """
+
+    neighbours: Neighbours | None = None  # the other stages, where there are any
 
     def _postprocess(self, hidden_states, **_unused) -> Tensor:
         return hidden_states
@@ -55,18 +62,46 @@ class LanguageModel(GPTModel):
         return self.output_layer.weight
 
     def embed(self, input_ids_T: Tensor) -> Tensor:
-        """Token embeddings [T, 1, H] (T/tp under sequence parallelism)."""
+        """Token embeddings [T, 1, H] (T/tp under sequence parallelism); [0, 1, H] on a later stage."""
+        if not self.pre_process:
+            return torch.empty(
+                0, 1, self.config.hidden_size, dtype=self.hidden_dtype, device=input_ids_T.device, requires_grad=True
+            )
         return self.embedding(input_ids=input_ids_T.unsqueeze(0), position_ids=None)
 
     def hidden_states(self, embeddings_TBH: Tensor, packing: PackedSeqParams) -> Tensor:
-        """The decoder's output [T, 1, H], final norm included, for given embeddings of one packed row."""
-        return self(
+        """The decoder's output [T, 1, H], final norm included, for given embeddings of one packed row.
+
+        An earlier stage hands its layers' output on and returns [0, 1, H], through which the gradient comes back.
+        """
+        if not self.pre_process:
+            shape = (self.local_tokens(packing), 1, self.config.hidden_size)
+            self.set_input_tensor(ReceiveHidden.apply(embeddings_TBH, shape, self.neighbours))
+        hidden_TBH = self(
             input_ids=None,
             position_ids=None,
             attention_mask=None,
             decoder_input=embeddings_TBH,
             packed_seq_params=packing,
         )
+        # A stage would keep its last row's input until the next row.
+        self.decoder.input_tensor = None
+        return hidden_TBH if self.post_process else SendHidden.apply(hidden_TBH, self.neighbours)
+
+    @property
+    def hidden_dtype(self) -> torch.dtype:
+        """The dtype of the residual stream, which stages hand on."""
+        return torch.float32 if self.config.fp32_residual_connection else self.config.params_dtype
+
+    def local_tokens(self, packing: PackedSeqParams) -> int:
+        """How many of a packed row's tokens this process's layers see."""
+        tokens = int(packing.cu_seqlens_q_padded[-1]) // self.config.context_parallel_size
+        return tokens // self.config.tensor_model_parallel_size if self.config.sequence_parallel else tokens
+
+    @property
+    def first_layer(self) -> int:
+        """The number of this stage's first layer among all layers, from 0."""
+        return self.pg_collection.pp.rank() * len(self.decoder.layers)
 
 
 def uses_transformer_engine() -> bool:
@@ -74,8 +109,8 @@ def uses_transformer_engine() -> bool:
     return has_gpu() and importlib.util.find_spec("transformer_engine") is not None
 
 
-def layer_specs(architecture: Architecture) -> ModuleSpec | TransformerBlockSubmodules:
-    """The layers: TransformerEngine's, or megatron-core's with our attention and norm."""
+def layer_specs(architecture: Architecture, groups: ProcessGroupCollection) -> ModuleSpec | TransformerBlockSubmodules:
+    """The layers of this stage: TransformerEngine's, or megatron-core's with our attention and norm."""
     if uses_transformer_engine():
         layer = get_gpt_layer_with_transformer_engine_spec(qk_layernorm=architecture.qk_norm)
         layer.submodules.mlp.submodules.activation_func = SwiGluActivation
@@ -88,7 +123,8 @@ def layer_specs(architecture: Architecture) -> ModuleSpec | TransformerBlockSubm
     layer.submodules.input_layernorm = RmsNorm
     layer.submodules.pre_mlp_layernorm = RmsNorm
     layer.submodules.mlp.submodules.activation_func = SwiGluActivation
-    return TransformerBlockSubmodules(layer_specs=[layer] * architecture.num_layers, layer_norm=RmsNorm)
+    layers_here = architecture.num_layers // groups.pp.size()
+    return TransformerBlockSubmodules(layer_specs=[layer] * layers_here, layer_norm=RmsNorm)
 
 
 def transformer_config(
@@ -102,7 +138,7 @@ def transformer_config(
     initialize: bool = True,
 ) -> TransformerConfig:
     """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
-    check_divides(architecture, groups.tp.size())
+    check_divides(architecture, groups.tp.size(), groups.pp.size())
     return TransformerConfig(
         num_layers=architecture.num_layers,
         hidden_size=architecture.hidden_size,
@@ -155,12 +191,17 @@ def softmax_scale(architecture: Architecture) -> float | None:
     return None if factor == 1 else factor**2 / math.sqrt(architecture.head_dim)
 
 
-def check_divides(architecture: Architecture, size: int) -> None:
-    """Tensor parallelism of `size` cuts heads and vocabulary evenly, or one line says what does not fit."""
+def check_divides(architecture: Architecture, tensor: int, pipeline: int) -> None:
+    """Heads and vocabulary are cut evenly by tensor parallelism, layers by stages, or one line says what is not."""
+    if architecture.num_layers % pipeline:
+        raise InputError(
+            f"num_layers {architecture.num_layers} is not a multiple of pipeline parallel {pipeline}; "
+            f"choose a pipeline parallel size that divides it"
+        )
     for name in ("num_attention_heads", "num_key_value_heads", "vocab_size", "ffn_hidden_size"):
-        if getattr(architecture, name) % size:
+        if getattr(architecture, name) % tensor:
             raise InputError(
-                f"{name} {getattr(architecture, name)} is not a multiple of tensor parallel {size}; "
+                f"{name} {getattr(architecture, name)} is not a multiple of tensor parallel {tensor}; "
                 f"choose a tensor parallel size that divides it"
             )
 
@@ -193,17 +234,18 @@ def build_model(
                 recompute=recompute,
                 initialize=initialize,
             ),
-            transformer_layer_spec=layer_specs(architecture),
+            transformer_layer_spec=layer_specs(architecture, groups),
             vocab_size=architecture.vocab_size,
             max_sequence_length=architecture.max_position_embeddings,
-            pre_process=True,
-            post_process=True,
+            pre_process=groups.pp.rank() == 0,
+            post_process=is_last_stage(groups),
             share_embeddings_and_output_weights=architecture.tie_word_embeddings,
             position_embedding_type="rope",
             rotary_base=architecture.rope_theta,
             pg_collection=groups,
         ).to(device())
     model.rotary_pos_emb.inv_freq = rotary_inverse_frequencies(architecture).to(device())
+    model.neighbours = neighbours_of(groups)
     return model
 
 

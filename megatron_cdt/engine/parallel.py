@@ -52,9 +52,10 @@ def stop_processes() -> None:
         dist.destroy_process_group()
 
 
-def sum_over(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
-    """The sum of `tensor` over the processes of `group`, as a new tensor (no gradient flows through)."""
+def sum_over(tensor: torch.Tensor, *groups: dist.ProcessGroup) -> torch.Tensor:
+    """The sum of `tensor` over the processes of every group in turn, as a new tensor (no gradient flows through)."""
     total = tensor.detach().clone()
-    if group.size() > 1:
-        dist.all_reduce(total, group=group)
+    for group in groups:
+        if group.size() > 1:
+            dist.all_reduce(total, group=group)
     return total

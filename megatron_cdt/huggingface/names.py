@@ -80,13 +80,18 @@ IN_A_LAYER = {
 }
 
 
-def parameter_of(megatron_name: str) -> Parameter:
-    """The Hugging Face side of a Megatron parameter; KeyError for a name that none of our families has."""
+def parameter_of(megatron_name: str, first_layer: int = 0, *, tied: bool = False) -> Parameter:
+    """The Hugging Face side of a Megatron parameter; KeyError for a name that none of our families has.
+
+    first_layer: what Megatron counts as layer 0, on a stage of a pipeline. tied: the last stage's output matrix is
+    its own copy of the embedding.
+    """
+    is_copy = tied and megatron_name == "output_layer.weight"
     if match := LAYER.fullmatch(megatron_name):
-        layer, rest = match.groups()
+        layer, rest = first_layer + int(match[1]), match[2]
         inner = IN_A_LAYER[rest]
         return replace(inner, names=tuple(f"model.layers.{layer}.{name}" for name in inner.names))
-    return OUTSIDE_LAYERS[megatron_name]
+    return OUTSIDE_LAYERS["embedding.word_embeddings.weight" if is_copy else megatron_name]
 
 
 def tensor_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Hugging Face folder <-> the weights of a Megatron model, under any tensor-parallel layout.
+"""Hugging Face folder <-> the weights of a Megatron model, under any layout of processes.
 
 in : a model of engine.model and a folder (or a seed)      out: the model filled; or a folder with the same bits
 Invariant: load_weights then save_model gives every tensor bit for bit (in the dtype that it is saved in). Besides
@@ -8,7 +8,7 @@ the model, a process holds one tensor at a time.
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from contracts.errors import InputError
 from contracts.files import atomic_folder
 from contracts.tokenizer import copy_tokenizer, load_tokenizer
 from megatron_cdt.architecture import Architecture, check_vocabulary
+from megatron_cdt.engine.device import device
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.huggingface.config import (
     CONFIG_NAME,
@@ -106,24 +107,54 @@ def fill(model: LanguageModel, source: TensorSource, groups: ProcessGroupCollect
 
 
 def tensor_views(model: LanguageModel) -> Iterator[tuple[str, Parameter, list[Tensor]]]:
-    """Each parameter of the model: its name, what it is made of, and where each Hugging Face tensor lies in it."""
+    """Each parameter of this stage: its name, what it is made of, and where each Hugging Face tensor lies in it."""
     queries_per_group = model.config.num_attention_heads // model.config.num_query_groups
     for name, weight in model.named_parameters():
-        parameter = parameter_of(name)
+        parameter = parameter_of(name, model.first_layer, tied=model.share_embeddings_and_output_weights)
         yield name, parameter, parameter.views(weight.detach(), model.config.kv_channels, queries_per_group)
 
 
 @torch.no_grad()
-def whole_tensors(model: LanguageModel, groups: ProcessGroupCollection, names: Iterable[str]) -> Iterator[Tensor]:
-    """The Hugging Face tensors of the model, in the order of `names`; whole on tensor-parallel rank 0 alone."""
+def whole_tensors(
+    model: LanguageModel, groups: ProcessGroupCollection, shapes: Mapping[str, Sequence[int]]
+) -> Iterator[Tensor]:
+    """The Hugging Face tensors of the model, in the order of `shapes`; whole on tensor-parallel rank 0 alone.
+
+    Of a pipeline's stages the first gets them all; a later one gives its own away, and gets nothing for the others'.
+    """
     places = {
         name: (view, parameter.axis)
         for _, parameter, views in tensor_views(model)
         for name, view in zip(parameter.names, views, strict=True)
     }
-    for name in names:
-        view, axis = places[name]
-        yield gather(view.flatten(0, 1), axis, groups.tp)
+    holders = holding_stages(set(places), groups)
+    for name, shape in shapes.items():
+        joined = torch.empty(0)
+        if name in places:
+            view, axis = places[name]
+            joined = gather(view.flatten(0, 1), axis, groups.tp)
+        if groups.tp.rank() == 0 and holders[name]:
+            joined = to_first_stage(joined, shape, holders[name], model.config.params_dtype, groups)
+        yield joined
+
+
+def holding_stages(own: set[str], groups: ProcessGroupCollection) -> dict[str, int]:
+    """The first pipeline stage that has each tensor."""
+    of_stages: list[set[str]] = [set()] * groups.pp.size()
+    dist.all_gather_object(of_stages, own, group=groups.pp)
+    return {name: stage for stage in reversed(range(len(of_stages))) for name in of_stages[stage]}
+
+
+def to_first_stage(
+    tensor: Tensor, shape: Sequence[int], holder: int, dtype: torch.dtype, groups: ProcessGroupCollection
+) -> Tensor:
+    """On the first stage, the tensor that stage `holder` gives away; elsewhere what nobody reads."""
+    if groups.pp.rank() == holder:
+        dist.send(tensor.contiguous(), dist.get_global_rank(groups.pp, 0), group=groups.pp)
+    elif groups.pp.rank() == 0:
+        tensor = torch.empty(tuple(shape), dtype=dtype, device=device())
+        dist.recv(tensor, dist.get_global_rank(groups.pp, holder), group=groups.pp)
+    return tensor
 
 
 def gather(part: Tensor, axis: int | None, group: dist.ProcessGroup) -> Tensor:
@@ -170,7 +201,7 @@ def save_model(
     # One replica is enough: the first of the data- and context-parallel ones.
     if groups.dp_cp.rank() == 0:
         tensors = whole_tensors(model, groups, shapes)
-        if groups.tp.rank() == 0:
+        if groups.tp.rank() == 0 and groups.pp.rank() == 0:
             with atomic_folder(folder) as temporary:
                 write_companions(temporary, stored, tokenizer_folder)
                 write_weights(temporary, shapes, getattr(torch, stored.dtype), tensors, file_bytes)

@@ -9,7 +9,7 @@ Invariant: with beta = 0 the step equals cross-entropy bit for bit.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,6 +48,7 @@ class ContextDenoising(TokenObjective):
         "relative_shift": "rows",
         "changed_share": "tokens",
     }
+    rows_overlap: ClassVar[bool] = False
     settings: CdtSettings
     groups: ProcessGroupCollection
 
@@ -67,18 +68,23 @@ class ContextDenoising(TokenObjective):
             denoised_TBH,
             detection,
             real_T=real_embeddings(row, model, self.groups),
-            group=row_group(model, self.groups),
+            groups=row_groups(model, self.groups),
         )
         return summed_cross_entropy(model, denoised_TBH, row, self.groups), telemetry
 
 
-def row_group(model: LanguageModel, groups: ProcessGroupCollection) -> dist.ProcessGroup:
-    """The ranks that share a row's embeddings: context parallel, and under sequence parallelism tensor parallel."""
-    return groups.tp_cp if model.config.sequence_parallel else groups.cp
+def row_groups(model: LanguageModel, groups: ProcessGroupCollection) -> tuple[dist.ProcessGroup, dist.ProcessGroup]:
+    """The ranks that share a row: context parallel, under sequence parallelism tensor parallel too; and the stages."""
+    return groups.tp_cp if model.config.sequence_parallel else groups.cp, groups.pp
 
 
 def real_embeddings(row: LocalRow, model: LanguageModel, groups: ProcessGroupCollection) -> Tensor:
-    """Which of this rank's embeddings are of real tokens: bool [T], or [T/tp] under sequence parallelism."""
+    """Which of this rank's embeddings are of real tokens: bool [T], or [T/tp] under sequence parallelism.
+
+    [0] on a later pipeline stage, which has no embeddings.
+    """
+    if not model.pre_process:
+        return row.real_T[:0]
     if not model.config.sequence_parallel:
         return row.real_T
     return row.real_T.chunk(groups.tp.size())[groups.tp.rank()]
@@ -95,13 +101,13 @@ def detect(
         (loss_sum / row.num_labels if reduction == "mean" else loss_sum).backward()
     norms_T = embedding_grad_norms(leaf_TBH.grad)
     real_T = real_embeddings(row, model, groups)
-    threshold = noise_threshold(norms_T, real_T, group=row_group(model, groups))
+    threshold = noise_threshold(norms_T, real_T, groups=row_groups(model, groups))
     return Detection(
         grad_TBH=leaf_TBH.grad.float(),
         norms_T=norms_T,
         noise_T=noise_mask(norms_T, real_T, threshold),
         threshold=threshold,
-        loss=sum_over(loss_sum, groups.cp) / row.num_labels,
+        loss=sum_over(loss_sum, groups.cp, groups.pp) / row.num_labels,
     )
 
 
@@ -123,10 +129,10 @@ def embedding_grad_norms(grad_TBH: Tensor) -> Tensor:
     return torch.linalg.vector_norm(grad_TBH.squeeze(1).float(), dim=-1)
 
 
-def noise_threshold(norms_T: Tensor, real_T: Tensor, *, group: dist.ProcessGroup) -> Tensor:
+def noise_threshold(norms_T: Tensor, real_T: Tensor, *, groups: Sequence[dist.ProcessGroup]) -> Tensor:
     """t = mean of s_i over the real tokens of the whole row (Eq. 2): fp64 scalar, the same on every rank."""
     norms_sum_and_count = torch.stack([norms_T.double()[real_T].sum(), real_T.sum().double()])
-    total, count = sum_over(norms_sum_and_count, group)
+    total, count = sum_over(norms_sum_and_count, *groups)
     return total / count
 
 
@@ -149,7 +155,12 @@ def denoise_embeddings(embeddings_TBH: Tensor, shift_TBH: Tensor, *, detached: b
 
 @torch.no_grad()
 def denoising_telemetry(
-    embeddings_TBH: Tensor, denoised_TBH: Tensor, detection: Detection, *, real_T: Tensor, group: dist.ProcessGroup
+    embeddings_TBH: Tensor,
+    denoised_TBH: Tensor,
+    detection: Detection,
+    *,
+    real_T: Tensor,
+    groups: Sequence[dist.ProcessGroup],
 ) -> dict[str, float]:
     """How much the step really moved, over the whole row (padding excluded).
 
@@ -167,7 +178,7 @@ def denoising_telemetry(
             real_T.sum(),
         ]
     ).double()
-    noise, shift, energy, changed, tokens = sum_over(sums, group).tolist()
+    noise, shift, energy, changed, tokens = sum_over(sums, *groups).tolist()
     return {
         "detection_loss": detection.loss.item(),
         "noise_share": noise / tokens,

@@ -32,10 +32,13 @@ def summed_cross_entropy(
     """Sum over this rank's labelled tokens of weight x -log p(label): fp64 scalar, differentiable, in nats.
 
     `weigh(losses_C, positions_C)` gives the weights (constants, no gradient) of the tokens at those local
-    positions from their losses; without it every weight is 1.
+    positions from their losses; without it every weight is 1. A pipeline stage without the head has a sum of 0.
     """
+    hidden_TH = head_input(model, embeddings_TBH, row, groups)
+    if not model.post_process:
+        return hidden_TH.sum(dtype=torch.float64)
     return HeadCrossEntropy.apply(
-        head_input(model, embeddings_TBH, row, groups),
+        hidden_TH,
         model.head_weight(),
         row.labels_T,
         groups.tp,
@@ -46,9 +49,12 @@ def summed_cross_entropy(
 
 @torch.no_grad()
 def token_losses(model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection) -> Tensor:
-    """-log p(label) of every local position: fp32 [T], in nats, 0 where there is no label; no gradient."""
-    hidden_TH, weight_VH = head_input(model, embeddings_TBH, row, groups), model.head_weight()
+    """-log p(label) of every local position: fp32 [T], in nats, 0 where there is no label or head; no gradient."""
+    hidden_TH = head_input(model, embeddings_TBH, row, groups)
     losses_T = torch.zeros(len(row.labels_T), device=hidden_TH.device)
+    if not model.post_process:
+        return losses_T
+    weight_VH = model.head_weight()
     for positions_C in labelled_chunks(row.labels_T, weight_VH.shape[0]):
         losses_T[positions_C], _ = losses_and_gradient(
             hidden_TH[positions_C], weight_VH, row.labels_T[positions_C], groups.tp
@@ -57,9 +63,9 @@ def token_losses(model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, gr
 
 
 def head_input(model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection) -> Tensor:
-    """The final hidden states of all this context rank's tokens: [T, H]."""
+    """The final hidden states of all this context rank's tokens: [T, H]; [0, H] on a stage without the head."""
     hidden_TBH = model.hidden_states(embeddings_TBH, row.packing)
-    if model.config.sequence_parallel:
+    if model.config.sequence_parallel and model.post_process:
         # Its backward sums the vocabulary slices' gradients and scatters them over the sequence, in one go.
         hidden_TBH = gather_from_sequence_parallel_region(hidden_TBH, group=groups.tp)
     return hidden_TBH.squeeze(1)

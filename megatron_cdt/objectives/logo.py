@@ -20,6 +20,7 @@ from torch import Tensor
 from contracts.errors import InputError
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.engine.pipeline import speaks_for_row
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow
 from megatron_cdt.objectives.settings import LogoSettings
@@ -32,6 +33,7 @@ class Logo:
     """Preference of the chosen answer, summed over the preferences of a row."""
 
     telemetry: ClassVar[Mapping[str, str]] = {"preference_margin": "rows", "preferred_share": "rows"}
+    rows_overlap: ClassVar[bool] = True
     settings: LogoSettings
     groups: ProcessGroupCollection
 
@@ -81,9 +83,9 @@ def preference_loss(log_probability_K: Tensor, settings: LogoSettings) -> Tensor
 
 
 def as_value(weighted: Tensor, loss: Tensor, groups: ProcessGroupCollection) -> Tensor:
-    """The gradient of `weighted`, the value of `loss`: summed over context ranks both are the row's."""
+    """The gradient of `weighted`, the value of `loss`: summed over context ranks and stages both are the row's."""
     correction = loss.detach() - sum_over(weighted, groups.cp)
-    return weighted + correction if groups.cp.rank() == 0 else weighted
+    return weighted + correction if speaks_for_row(groups) else weighted
 
 
 @torch.no_grad()

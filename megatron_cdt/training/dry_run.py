@@ -27,7 +27,7 @@ ROWS_LOOKED_AT = 2000
 def dry_run(paths: Paths, settings: TrainSettings, if_changed: str) -> str:
     """Check everything that can be checked without starting; returns the run's figures, one a line."""
     inputs = open_inputs(paths, settings)
-    check_divides(inputs.architecture, settings.layout.tensor)
+    check_divides(inputs.architecture, settings.layout.tensor, settings.layout.pipeline)
     check_labels(inputs.pack, settings)
     check_room(paths, inputs, settings)
     check_same_run(paths.run_folder, inputs, settings, if_changed)

@@ -21,7 +21,9 @@ class LayoutSettings(Settings):
     """How the processes of a run share the model and the rows."""
 
     tensor: int = Field(default=1, ge=1, description="tensor parallel size, in processes")
-    pipeline: int = Field(default=1, ge=1, description="pipeline parallel size, in processes (1 for now)")
+    pipeline: int = Field(
+        default=1, ge=1, description="pipeline parallel size, in processes (stages) that share the layers"
+    )
     context: int = Field(default=1, ge=1, description="context parallel size, in processes that share one row")
     processes: int = Field(default=1, ge=1, description="processes of the whole run; data parallel is what remains")
     sequence_parallel: bool = Field(
@@ -46,13 +48,11 @@ class LayoutSettings(Settings):
 
     @model_validator(mode="after")
     def is_possible(self):
-        if self.pipeline > 1:
-            raise ValueError(f"pipeline {self.pipeline} is not supported yet; set it to 1 and use tensor or context")
         together = self.engine_layout.model_parallel
         if self.processes % together:
             raise ValueError(
-                f"{self.processes} processes do not fit tensor {self.tensor} x context {self.context}; "
-                f"set processes to a multiple of {together}"
+                f"{self.processes} processes do not fit tensor {self.tensor} x pipeline {self.pipeline} x context "
+                f"{self.context}; set processes to a multiple of {together}"
             )
         return self
 
@@ -98,7 +98,7 @@ class TrainSettings(MethodSettings):
         if self.global_batch_rows % self.layout.data_parallel:
             raise ValueError(
                 f"global_batch_rows {self.global_batch_rows} is not a multiple of data parallel "
-                f"{self.layout.data_parallel} (processes / tensor / context); choose a multiple of it"
+                f"{self.layout.data_parallel} (processes / tensor / pipeline / context); choose a multiple of it"
             )
         if self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps {self.warmup_steps} must be smaller than steps {self.steps}")

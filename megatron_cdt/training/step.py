@@ -4,10 +4,14 @@ Invariant: the loss and the update depend on the step's rows as a set, not on wh
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from contracts.errors import InputError
 from contracts.packs import PackReader
+from megatron_cdt.engine.pipeline import learn_in_order
 from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.objectives.registry import build_objective
 from megatron_cdt.objectives.row import local_row
@@ -43,8 +47,10 @@ def train_step(
     state.ddp.zero_grad_buffer()
     state.optimizer.zero_grad()
     totals = StepTotals(objective)
-    for index in turn_of_rank(rows, groups.dp.rank(), groups.dp.size()):
-        learn_row(state, pack, index, objective, totals, rates=(settings.learning_rate, rate))
+    mine = turn_of_rank(rows, groups.dp.rank(), groups.dp.size())
+    losses = losses_of_rows(state, pack, mine, objective, totals, rates=(settings.learning_rate, rate))
+    stages_from_here = groups.pp.size() - groups.pp.rank()
+    learn_in_order(losses, rows_in_flight=stages_from_here if objective.rows_overlap else 1)
     summed = totals.over_all_ranks(groups)
     check_loss(summed, totals.bad_rows, step, rows, pack)
     finish_gradients(state.ddp, totals.own_units, groups)
@@ -64,22 +70,23 @@ def train_step(
     )
 
 
-def learn_row(
+def losses_of_rows(
     state: TrainingState,
     pack: PackReader,
-    index: int,
+    rows: Sequence[int],
     objective: Objective,
     totals: StepTotals,
     *,
     rates: tuple[float, float],
-) -> None:
-    """Add one row's gradients to the buffers and its numbers to `totals`; a row without labels only counts tokens."""
-    row = local_row(pack.row(index), state.groups)
-    totals.tokens += row.num_tokens
-    if row.num_labels:
-        loss_sum, telemetry = objective(state.ddp.module, row, lr_nominal=rates[0], lr_scheduled=rates[1])
-        loss_sum.backward()
-        totals.add(index, row, loss_sum.item(), telemetry)
+) -> Iterator[Tensor]:
+    """Each row's differentiable loss sum, its numbers added to `totals`; a row without labels only counts tokens."""
+    for index in rows:
+        row = local_row(pack.row(index), state.groups)
+        totals.tokens += row.num_tokens
+        if row.num_labels:
+            loss_sum, telemetry = objective(state.ddp.module, row, lr_nominal=rates[0], lr_scheduled=rates[1])
+            totals.add(index, row, loss_sum.item(), telemetry)
+            yield loss_sum
 
 
 def check_loss(summed: dict[str, float], bad_rows: list[int], step: int, rows: list[int], pack: PackReader) -> None:

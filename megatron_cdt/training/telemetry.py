@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from megatron_cdt.engine.device import device
 from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.engine.pipeline import is_last_stage, speaks_for_row
 from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.objectives.row import LocalRow
 
@@ -47,9 +48,10 @@ class StepTotals:
         weights = self.objective.telemetry
         whole_rows = {"all_tokens": self.tokens, **self.learned, **dict.fromkeys(weights, 0.0), **self.telemetry}
         # Ranks that share a row know the same about it: only one of them may count it.
-        counted = whole_rows if groups.cp.rank() == 0 else dict.fromkeys(whole_rows, 0.0)
-        own = torch.tensor([self.loss_sum, self.own_units, *counted.values()], dtype=torch.float64, device=device())
-        loss_sum, units, *sums = sum_over(own, groups.dp_cp).tolist()
+        counted = whole_rows if speaks_for_row(groups) else dict.fromkeys(whole_rows, 0.0)
+        units = self.own_units if is_last_stage(groups) else 0
+        own = torch.tensor([self.loss_sum, units, *counted.values()], dtype=torch.float64, device=device())
+        loss_sum, units, *sums = sum_over(own, groups.dp_cp, groups.pp).tolist()
         total = dict(zip(whole_rows, sums, strict=True))
         means = {name: total[name] / max(total[weight], 1.0) for name, weight in weights.items()}
         return {"loss_sum": loss_sum, "units": units, "tokens": total["all_tokens"]} | means

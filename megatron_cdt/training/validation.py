@@ -4,8 +4,10 @@ import torch
 from megatron.core.process_groups_config import ProcessGroupCollection
 
 from contracts.packs import PackReader
+from megatron_cdt.engine.device import device
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.engine.pipeline import is_last_stage
 from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.objective import own_labels
 from megatron_cdt.objectives.row import local_row
@@ -22,5 +24,7 @@ def validation_loss(model: LanguageModel, pack: PackReader, groups: ProcessGroup
         if row.num_labels:
             loss_sum, _ = objective(model, row, lr_nominal=0.0, lr_scheduled=0.0)
             loss_and_labels += torch.tensor([loss_sum.item(), own_labels(row)], dtype=torch.float64)
-    loss, labels = sum_over(loss_and_labels.to(next(model.parameters()).device), groups.dp_cp).tolist()
+    if not is_last_stage(groups):
+        loss_and_labels.zero_()
+    loss, labels = sum_over(loss_and_labels.to(device()), groups.dp_cp, groups.pp).tolist()
     return loss / labels

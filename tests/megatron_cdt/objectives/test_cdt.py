@@ -43,7 +43,7 @@ def test_the_threshold_is_the_mean_norm_of_real_tokens_and_padding_never_counts(
     norms, real = torch.tensor([norm for norm, _ in tokens]), torch.tensor([real for _, real in tokens])
     if not real.any():
         return
-    threshold = cdt.noise_threshold(norms, real, group=start_processes(Layout()).cp)
+    threshold = cdt.noise_threshold(norms, real, groups=[start_processes(Layout()).cp])
     assert threshold.item() == pytest.approx(np.mean([norm for norm, is_real in tokens if is_real]))
     mask = cdt.noise_mask(norms, real, threshold)
     assert not mask[~real].any()
@@ -52,7 +52,7 @@ def test_the_threshold_is_the_mean_norm_of_real_tokens_and_padding_never_counts(
 
 def test_a_token_exactly_at_the_threshold_is_critical(groups):
     norms, real = torch.full((4,), 0.25), torch.ones(4, dtype=torch.bool)
-    assert not cdt.noise_mask(norms, real, cdt.noise_threshold(norms, real, group=groups.cp)).any()
+    assert not cdt.noise_mask(norms, real, cdt.noise_threshold(norms, real, groups=[groups.cp])).any()
 
 
 def test_only_noise_tokens_move_and_by_gradient_times_lr_times_beta():

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,31 @@ ARCHITECTURE = {
 }
 
 
-def write_pack(folder: Path, *, rows: int, seed: int, tokenizer_digest: str, **metadata: int) -> Path:
+def pack_row(generator: np.random.Generator, number: int) -> dict:
+    """One row as Arrow takes it."""
+    lengths = [[32], [16, 16], [8, 16, 8]][number % 3]
+    tokens = [length - int(generator.integers(0, 4)) for length in lengths]
+    start = int(generator.integers(0, VOCABULARY))
+    return {
+        "input_ids": [(start + 3 * place + int(generator.integers(0, 2))) % VOCABULARY for place in range(LENGTH)],
+        "segment_lengths": lengths,
+        "segment_tokens": tokens,
+        "segment_documents": [f"{number}.{segment}" for segment in range(len(lengths))],
+        "segment_starts": [0] * len(lengths),
+        "label_spans": [{"start": 1, "end": 4}] if number % 3 == 0 else None,
+        "evidence_spans": None,
+    }
+
+
+def write_pack(
+    folder: Path,
+    *,
+    rows: int,
+    seed: int,
+    tokenizer_digest: str,
+    make_row: Callable[[np.random.Generator, int], dict] = pack_row,
+    **metadata: int,
+) -> Path:
     """Rows of a repeating sequence in 1 to 3 segments with padding; every third row has labels at its very start only.
 
     Such a row leaves context rank 1 of 2 without a label.
@@ -62,25 +87,11 @@ def write_pack(folder: Path, *, rows: int, seed: int, tokenizer_digest: str, **m
     folder.mkdir(parents=True)
     with pa.OSFile(str(folder / "pack-00000.arrow"), "wb") as sink, pa.ipc.new_file(sink, packs_schema(told)) as writer:
         for first in range(0, rows, told.rows_per_batch):
-            batch = [pack_row(generator, row) for row in range(first, min(first + told.rows_per_batch, rows))]
+            batch = [
+                (make_row or pack_row)(generator, row) for row in range(first, min(first + told.rows_per_batch, rows))
+            ]
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=packs_schema(told)))
     return folder
-
-
-def pack_row(generator: np.random.Generator, number: int) -> dict:
-    """One row as Arrow takes it."""
-    lengths = [[32], [16, 16], [8, 16, 8]][number % 3]
-    tokens = [length - int(generator.integers(0, 4)) for length in lengths]
-    start = int(generator.integers(0, VOCABULARY))
-    return {
-        "input_ids": [(start + 3 * place + int(generator.integers(0, 2))) % VOCABULARY for place in range(LENGTH)],
-        "segment_lengths": lengths,
-        "segment_tokens": tokens,
-        "segment_documents": [f"{number}.{segment}" for segment in range(len(lengths))],
-        "segment_starts": [0] * len(lengths),
-        "label_spans": [{"start": 1, "end": 4}] if number % 3 == 0 else None,
-        "evidence_spans": None,
-    }
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""However the processes share a run, its numbers are those of one process."""
+"""However the processes of the command share a run, its records and its model are those of one process.
+
+Every objective under every layout: test_layout_matrix.py.
+"""
 
 import json
 from pathlib import Path
@@ -22,7 +25,7 @@ SHORT = {
 LAYOUTS = {
     "cp2": {"processes": 2, "context": 2},
     "dp2": {"processes": 2},
-    "tp2": {"processes": 2, "tensor": 2},
+    "pp2": {"processes": 2, "pipeline": 2},
     "tp2-sequence": {"processes": 2, "tensor": 2, "sequence_parallel": True},
 }
 
@@ -31,11 +34,11 @@ def read_lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.fixture(scope="module", params=["ce", "cdt"])
-def alone(request, job: Job, tmp_path_factory) -> Path:
+@pytest.fixture(scope="module")
+def alone(job: Job, tmp_path_factory) -> Path:
     """The run folder of one process."""
-    run_folder = tmp_path_factory.mktemp(request.param) / request.param
-    job.train(train_settings(method=request.param, **SHORT), run_folder)
+    run_folder = tmp_path_factory.mktemp("alone") / "run"
+    job.train(train_settings(**SHORT), run_folder)
     return run_folder
 
 
@@ -43,7 +46,7 @@ def alone(request, job: Job, tmp_path_factory) -> Path:
 def test_metrics_validation_and_weights_are_those_of_one_process(job, alone, layout, tmp_path):
     """The job's rows have several segments and padding; every third leaves context rank 1 without a label."""
     run_folder = tmp_path / "run"
-    job.train(train_settings(method=alone.name, layout=layout, **SHORT), run_folder)
+    job.train(train_settings(layout=layout, **SHORT), run_folder)
     for name in ("metrics.jsonl", "validation.jsonl"):
         wanted, found = read_lines(alone / name), read_lines(run_folder / name)
         assert [line.keys() for line in found] == [line.keys() for line in wanted]

@@ -12,7 +12,7 @@ from tests.megatron_cdt.training.job import train_settings
     ("changes", "complaint"),
     [
         ({"method": "cde"}, "method"),
-        ({"layout": {"processes": 2, "pipeline": 2}}, "pipeline 2 is not supported yet; set it to 1"),
+        ({"layout": {"processes": 3, "pipeline": 2}}, "3 processes do not fit tensor 1 x pipeline 2 x context 1"),
         ({"layout": {"processes": 3, "context": 2}}, "set processes to a multiple of 2"),
         ({"layout": {"processes": 3}}, "global_batch_rows 4 is not a multiple of data parallel 3"),
         ({"warmup_steps": 6}, "warmup_steps 6 must be smaller than steps 6"),

@@ -103,7 +103,7 @@ STAGE_FOLDERS = ["tokenizer", "tokens/train", "tokens/validation", "packs/train"
 PROCESSES = config["train"]["layout"]["processes"]
 THREADS = PROCESSES * config["train"]["cpu_threads"]
 # When files are written: these change no number of a run, so a run folder goes on under other values of them.
-BOOKKEEPING = ("checkpoint_interval", "keep_checkpoints")
+BOOKKEEPING = ("checkpoint_interval", "keep_checkpoints", "sinks")
 
 
 def any_of(names):

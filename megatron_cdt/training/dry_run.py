@@ -13,12 +13,15 @@ from pathlib import Path
 from contracts.errors import InputError
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
+from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.engine.model import check_divides
 from megatron_cdt.training.data_order import rows_of_step
+from megatron_cdt.training.determinism import check_promise
 from megatron_cdt.training.inputs import Inputs, Paths, open_inputs, run_fingerprint
 from megatron_cdt.training.memory import checkpoint_bytes, export_bytes, layout_line, parameters, rank_memory
 from megatron_cdt.training.run_folder import check_run_folder, read_fingerprint
 from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.sinks import check_sinks
 
 # A look at a row costs microseconds; the first rows of a run show what kind of pack it is.
 ROWS_LOOKED_AT = 2000
@@ -26,6 +29,9 @@ ROWS_LOOKED_AT = 2000
 
 def dry_run(paths: Paths, settings: TrainSettings, if_changed: str) -> str:
     """Check everything that can be checked without starting; returns the run's figures, one a line."""
+    check_sinks(settings.sinks)
+    if settings.deterministic:
+        check_promise(os.environ, settings.layout.engine_layout, on_gpu=has_gpu())
     inputs = open_inputs(paths, settings)
     check_divides(inputs.architecture, settings.layout.tensor, settings.layout.pipeline)
     check_labels(inputs.pack, settings)

@@ -22,6 +22,7 @@ from megatron_cdt.training.checkpoint import Progress, TrainingState, save_check
 from megatron_cdt.training.flops import step_flops
 from megatron_cdt.training.report import Reporter
 from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.sinks import open_sinks
 from megatron_cdt.training.step import train_step
 from megatron_cdt.training.stop import StopRequest
 from megatron_cdt.training.throughput import device_peak_tflops
@@ -44,8 +45,7 @@ def train(run: Run, progress: Progress, stop: StopRequest) -> bool:
 
     Either way its last step has a checkpoint.
     """
-    peak = device_peak_tflops(run.settings.dtype)
-    with contextlib.closing(Reporter(run.folder, run.settings.steps, peak)) as reporter:
+    with contextlib.closing(open_reporter(run, progress.step + 1)) as reporter:
         validate_if_due(run, progress.step, reporter)
         for step in progress_bar(progress.step, run.settings.steps):
             started = time.perf_counter()
@@ -61,6 +61,13 @@ def train(run: Run, progress: Progress, stop: StopRequest) -> bool:
                 return False
             validate_if_due(run, step, reporter)
     return True
+
+
+def open_reporter(run: Run, first_step: int) -> Reporter:
+    """The records of the run and its sinks, which rank 0 alone has."""
+    settings, names = run.settings, run.settings.sinks if dist.get_rank() == 0 else ()
+    sinks = open_sinks(names, run.folder, settings.model_dump(mode="json"), first_step)
+    return Reporter(run.folder, settings.steps, device_peak_tflops(settings.dtype), sinks)
 
 
 def is_checkpoint_step(step: int, settings: TrainSettings) -> bool:

@@ -1,11 +1,12 @@
 """Telling a run's steps: lines in the run folder for machines, lines on stderr for people. Only rank 0 tells."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch.distributed as dist
 
 from megatron_cdt.training.run_folder import RECORDS, Record
+from megatron_cdt.training.sinks import Sink
 from megatron_cdt.training.step import StepResult
 from megatron_cdt.training.telemetry import log_line, log_title, say
 from megatron_cdt.training.throughput import peak_memory_bytes, utilization
@@ -19,10 +20,13 @@ CHANGES_NOTHING = (
 class Reporter:
     """The open records of a run; on other ranks than 0 it has none and every call is silent."""
 
-    def __init__(self, folder: Path, last_step: int, peak_tflops: float | None = None) -> None:
+    def __init__(
+        self, folder: Path, last_step: int, peak_tflops: float | None = None, sinks: Sequence[Sink] = ()
+    ) -> None:
         names = RECORDS if dist.get_rank() == 0 else ()
         self.records = {name: Record(folder / name) for name in names}
         self.last_step, self.peak_tflops = last_step, peak_tflops
+        self.sinks = sinks
         self.has_titles = self.has_warned = False
 
     def step(self, result: StepResult, seconds: float, flops: float) -> None:
@@ -41,7 +45,13 @@ class Reporter:
         }
         self.records["metrics.jsonl"].append(result.metrics)
         self.records["timing.jsonl"].append(timing)
+        self.send(result.metrics["step"], result.metrics | timing)
         self.say_step(result.metrics | timing | {"memory_mib": memory / 2**20})
+
+    def send(self, step: int, values: Mapping[str, float | None]) -> None:
+        """To every sink; what is not known is left out."""
+        for sink in self.sinks:
+            sink.write(step, {name: value for name, value in values.items() if name != "step" and value is not None})
 
     def say_step(self, values: Mapping[str, float]) -> None:
         """The step's line on stderr, with titles above the first, and a warning where CDT does nothing."""
@@ -57,6 +67,7 @@ class Reporter:
         """The held-back loss after a step."""
         if self.records:
             self.records["validation.jsonl"].append({"step": step, "validation_loss": loss})
+            self.send(step, {"validation_loss": loss})
             say(f"step {step}: validation loss {loss:.5f} nats per token")
 
     def sync(self) -> None:
@@ -66,5 +77,5 @@ class Reporter:
 
     def close(self) -> None:
         """Force every line to disk, and let go of the files."""
-        for record in self.records.values():
-            record.close()
+        for opened in (*self.records.values(), *self.sinks):
+            opened.close()

@@ -13,8 +13,8 @@ from contracts.settings import Settings
 from megatron_cdt.engine.options import Layout, Recompute
 from megatron_cdt.objectives.settings import MethodSettings
 
-# They say when files are written, and change no number: a run may go on under other values.
-BOOKKEEPING_FIELDS = ("checkpoint_interval", "keep_checkpoints")
+# They say when and where files are written, and change no number: a run may go on under other values.
+BOOKKEEPING_FIELDS = ("checkpoint_interval", "keep_checkpoints", "sinks")
 
 
 class LayoutSettings(Settings):
@@ -75,9 +75,15 @@ class TrainSettings(MethodSettings):
         default="none", description="layers computed again in the backward pass to save memory: none, selective, full"
     )
     cpu_threads: int = Field(default=1, ge=1, description="threads per process without a GPU; sums depend on it")
+    deterministic: bool = Field(
+        default=True, description="the same bytes again on the same machine and layout; refuses what cannot promise it"
+    )
     layout: LayoutSettings = Field(default=LayoutSettings(), description="how processes share the model and the rows")
     checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints; the last step has one")
     keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints that stay on disk")
+    sinks: tuple[Literal["tensorboard", "wandb"], ...] = Field(
+        default=(), description="where numbers go besides the run folder: tensorboard, wandb (offline by default)"
+    )
     validation_interval: int | None = Field(
         default=None, gt=0, description="steps between validations; null: at the end only"
     )

@@ -23,6 +23,7 @@ from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
 from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
+from megatron_cdt.training.determinism import make_deterministic
 from megatron_cdt.training.dry_run import dry_run
 from megatron_cdt.training.inputs import Inputs, Paths, open_inputs, run_fingerprint
 from megatron_cdt.training.launch import die_with_launcher, is_launched, launch_processes
@@ -30,6 +31,7 @@ from megatron_cdt.training.loop import Run, train
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
 from megatron_cdt.training.run_folder import claim_run_folder, cut_records_back, read_fingerprint
 from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.sinks import check_sinks
 from megatron_cdt.training.stop import RESUME_EXIT_CODE, StopRequest
 from megatron_cdt.training.telemetry import say
 
@@ -84,6 +86,9 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
     if is_launched():
         die_with_launcher()
     stop = StopRequest()
+    check_sinks(settings.sinks)
+    if settings.deterministic:
+        make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu())
     if not has_gpu():
         torch.set_num_threads(settings.cpu_threads)
     groups = start_processes(settings.layout.engine_layout)

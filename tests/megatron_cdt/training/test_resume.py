@@ -1,6 +1,7 @@
 """Killed at any moment, the same command ends with the same bytes; stopped in good order, it says so."""
 
 import json
+import os
 import random
 import signal
 import time
@@ -12,6 +13,8 @@ import pytest
 from megatron_cdt.training.stop import RESUME_EXIT_CODE
 from tests.megatron_cdt.training.job import Job, Processes, model_folder, train_settings
 
+# RESUME_TEST_KILLS=100 makes the test below longer.
+KILLS = int(os.environ.get("RESUME_TEST_KILLS", "20"))
 CP2 = {"layout": {"processes": 2, "context": 2}}
 
 
@@ -67,6 +70,30 @@ def test_killed_at_random_moments_and_inside_a_save_it_ends_with_the_same_bytes(
     job.train(train_settings(**CP2), run_folder)
     assert any(kills)
     assert results(run_folder) == results(uninterrupted), f"seed {seed}"
+
+
+def test_killed_at_every_turn_it_ends_with_the_same_bytes(job, tmp_path, capsys):
+    """One run, killed at random moments (starting, stepping, saving) and started again until it ends."""
+    settings = train_settings(steps=3 * KILLS + 2, warmup_steps=2, checkpoint_interval=1, validation_interval=9)
+    job.train(settings, tmp_path / "undisturbed")
+    seed = random.randrange(2**32)
+    chance, run_folder, kills = random.Random(seed), tmp_path / "run", 0
+    for _ in range(KILLS):
+        reached = steps_recorded(run_folder) + chance.randint(0, 2)
+        moment = chance.choice(
+            [
+                lambda: True,
+                lambda: inside_a_save(run_folder),
+                lambda reached=reached: steps_recorded(run_folder) > reached,
+            ]
+        )
+        processes = job.start(settings, run_folder)
+        kills += kill_when(moment, processes, delay=chance.uniform(0, 0.1))
+    job.train(settings, run_folder)
+    with capsys.disabled():
+        print(f" {kills} kills of one run ", end="")
+    assert kills == KILLS
+    assert results(run_folder) == results(tmp_path / "undisturbed"), f"seed {seed}"
 
 
 def test_a_torn_newest_checkpoint_is_named_and_the_one_before_it_is_used(job, tmp_path):

@@ -54,3 +54,17 @@ def test_saving_more_often_leaves_the_run_the_same_and_anything_else_does_not():
 )
 def test_segments_are_cut_evenly_by_context_and_sequence_parallelism(layout, alignment):
     assert LayoutSettings(**layout).row_alignment == alignment
+
+
+SECTIONS = {"cdt": {"beta": 2.0}, "longce": {"context": 64}, "logo": {"beta": 2.0}}
+
+
+@pytest.mark.parametrize("method", ["ce", "sft", "longce", "cdt", "logo"])
+def test_a_methods_own_section_is_part_of_the_run_and_those_of_the_others_are_not(method):
+    def identity(**changes):
+        return validated(TrainSettings, train_settings(method=method, cdt={}) | changes, "train.yaml").identity
+
+    plain = identity()
+    assert set(plain) & set(SECTIONS) == {method} & set(SECTIONS)
+    for section, change in SECTIONS.items():
+        assert (identity(**{section: change}) != plain) == (section == method)

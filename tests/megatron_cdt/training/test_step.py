@@ -174,3 +174,39 @@ def test_metrics_hold_no_times_and_timing_has_them(groups, tmp_path):
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == metrics
     timing = json.loads((tmp_path / "timing.jsonl").read_text())
     assert (timing["tokens_per_second"], timing["tflops_per_second"], timing["mfu"]) == (200, 6, None)
+
+
+class Preferences(PackReader):
+    """Rows of three answers (chosen, rejected, rejected), labelled in the second half of each."""
+
+    def row(self, index):
+        lengths = np.array([8, 12, 12], dtype=np.int32)
+        spans = np.array([[4, 8], [14, 20], [26, 32]], dtype=np.int32)
+        starts = np.zeros(3, dtype=np.int64)
+        return dataclasses.replace(
+            super().row(index),
+            segment_lengths=lengths,
+            segment_tokens=lengths,
+            segment_starts=starts,
+            label_spans=spans,
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("ce", set()),
+        ("sft", set()),
+        ("longce", {"mean_weight", "clipped_share"}),
+        ("cdt", {"detection_loss", "noise_share", "threshold", "relative_shift", "changed_share"}),
+        ("logo", {"preference_margin", "preferred_share"}),
+    ],
+)
+def test_every_method_trains_from_its_settings_and_tells_its_own_telemetry(tiny_model, pack, groups, method, told):
+    settings = settings_of(method=method, longce={"context": 4, "stride": 2})
+    state = state_of(tiny_model, settings, groups)
+    metrics = train_step(state, Preferences(pack.folder), settings, 1, consumed_tokens=0).metrics
+    common = {"step", "loss", "grad_norm", "lr", "consumed_rows", "consumed_tokens"}
+    assert set(metrics) == common | told
+    assert all(math.isfinite(value) for value in metrics.values())
+    assert metrics["grad_norm"] > 0

@@ -7,14 +7,12 @@ inter_doc and intra_doc, the answer alone for the others.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from data_prep.corpus_settings import CorpusSettings
+from data_prep.sources.chat_records import ChatRecords, open_chat_records
 from data_prep.sources.fields import RecordError, id_of, passages_of, text_of
-from data_prep.sources.record_files import RECORD_SUFFIXES, Record, corpus_files, read_records, record_parts
-from data_prep.sources.source import BadRecord, Sample, Shard, Spans, shards_of_parts, with_line_ends
+from data_prep.sources.record_files import Record
+from data_prep.sources.source import Sample, Spans, with_line_ends
 
 REASONING_TYPES = ("inter_doc", "intra_doc")
 # The words of the published loader (WowCZ/LongMIT, README): (before the passages, after them).
@@ -31,36 +29,9 @@ ANSWER_ONLY = (
 )
 
 
-@dataclass(frozen=True)
-class LongMIT:
-    """See data_prep.sources.source.Source."""
-
-    name: str
-    root: Path
-    paths: tuple[Path, ...]
-    corpus: CorpusSettings
-    facts: dict[str, int] = field(default_factory=dict)
-    encoder: str = "data_prep.encode_sample"
-
-    def files(self) -> Sequence[Path]:
-        return self.paths
-
-    def shards(self, size: int) -> Sequence[Shard]:
-        return shards_of_parts((part for path in self.paths for part in record_parts(path, size)), size)
-
-    def records(self, shard: Shard) -> Iterator[Sample | BadRecord]:
-        for part in shard.parts:
-            for record in read_records(part, self.root, self.corpus):
-                try:
-                    yield record if isinstance(record, BadRecord) else sample_of(record, self.corpus)
-                except RecordError as fault:
-                    yield fault.bad
-
-
-def open_source(corpus: CorpusSettings, split: str) -> LongMIT:
+def open_source(corpus: CorpusSettings, split: str) -> ChatRecords:
     """The files of LongMIT; InputError where there are none."""
-    root, files = corpus_files(Path(corpus.path), split, RECORD_SUFFIXES)
-    return LongMIT(f"longmit/{split}", root, tuple(files), corpus)
+    return open_chat_records("longmit", corpus, split, sample_of)
 
 
 def sample_of(record: Record, corpus: CorpusSettings) -> Sample:

@@ -28,7 +28,9 @@ class Checker(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attributes):
-        pass
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag):
         if not self.open or self.open.pop() != tag:

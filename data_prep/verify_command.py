@@ -23,6 +23,9 @@ from data_prep.tokens_reader import TokensReader
 
 RELEASE_ROWS = 64  # rows between two times that pages are given back
 
+# Snakemake marks every folder that a rule makes with an empty file of this name.
+SNAKEMAKE_STAMP = ".snakemake_timestamp"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a tokenizer, tokens or packs folder")
@@ -49,7 +52,7 @@ def verify_files(folder: Path, manifest: dict) -> None:
     expect(
         f"{folder}/{MANIFEST_NAME}: settings_sha256", manifest["settings_sha256"], sha256_value(manifest["settings"])
     )
-    found = {path.name for path in folder.iterdir()} - {MANIFEST_NAME}
+    found = {path.name for path in folder.iterdir()} - {MANIFEST_NAME, SNAKEMAKE_STAMP}
     expect(f"{folder}: files", sorted(manifest["outputs"]), sorted(found))
     for name in progress(sorted(found), description="hashing", unit="file"):
         expect(f"{folder / name}: bytes", manifest["outputs"][name]["bytes"], (folder / name).stat().st_size)

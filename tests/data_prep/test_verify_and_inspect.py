@@ -27,6 +27,13 @@ def test_one_changed_bit_is_found(
     assert refused(data_prep("verify", path.parent), f"{path.name}: sha256", "make the folder again")
 
 
+def test_the_mark_that_snakemake_leaves_in_a_folder_is_no_file_too_many(
+    data_prep: Callable, tokens_folder: Path
+) -> None:
+    (tokens_folder / ".snakemake_timestamp").touch()
+    assert data_prep("verify", tokens_folder).code == 0
+
+
 def test_a_file_too_many_is_found(data_prep: Callable, refused: Callable, tokens_folder: Path) -> None:
     (tokens_folder / "notes.txt").write_text("mine")
     assert refused(data_prep("verify", tokens_folder), "files", "notes.txt")

@@ -8,7 +8,8 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -33,7 +34,8 @@ def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] 
             module.add_arguments(subparser)
     arguments = parser.parse_args(argv)
     try:
-        module.run(arguments)
+        with job_recorder()(program, argv):
+            module.run(arguments)
     except InputError as error:
         if os.environ.get("RANK", "0") == "0":  # under torchrun every process has the same complaint
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -42,6 +44,14 @@ def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] 
         # The reader of our output (head, less) has gone: that is not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def job_recorder() -> Callable[[str, list[str]], AbstractContextManager[None]]:
+    """What writes a job down where a workflow asks for it.
+
+    Named, not imported: recording changes no output, so an edit of it must not change the hash of every stage's code.
+    """
+    return importlib.import_module("contracts.job_record").recorded
 
 
 def progress(items: Iterable[Item], *, description: str, unit: str, total: int | None = None) -> Iterable[Item]:

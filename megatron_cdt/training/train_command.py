@@ -16,12 +16,14 @@ import torch.distributed as dist
 
 from contracts.errors import InputError
 from contracts.fingerprint import sha256_file, sha256_value
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
 from contracts.settings import load_settings
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME, load_model_checkpoint
 from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
+from megatron_cdt.training import history
 from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
 from megatron_cdt.training.determinism import make_deterministic
 from megatron_cdt.training.dry_run import dry_run
@@ -98,7 +100,9 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
     inputs = open_inputs(paths, settings)
     lock = claim(folder, settings, inputs, arguments.if_changed)
     state, progress = resume_or_start(folder, inputs, settings, groups)
+    history.note(folder, "start")
     finished = train(Run(settings, folder, inputs.pack, inputs.validation, state), progress, stop)
+    history.note(folder, "end")
     if finished:
         export(output, folder, state, settings, inputs)
     elif dist.get_rank() == 0:
@@ -179,10 +183,26 @@ def export(output: Path, folder: Path, state: TrainingState, settings: TrainSett
         state.groups,
         tokenizer_folder=inputs.tokenizer,
         dtype=getattr(torch, settings.dtype),
-        finish=lambda unfinished: (unfinished / DONE).write_text(text, encoding="utf-8"),
+        finish=lambda unfinished: describe(unfinished, text, done, read_fingerprint(folder)),
     )
     if dist.get_rank() == 0:
         say(f"{output}: written")
+
+
+def describe(unfinished: Path, done_text: str, done: dict, fingerprint: dict) -> None:
+    """Put done.json and the manifest beside the weights: what the training read, and every file's hash."""
+    (unfinished / DONE).write_text(done_text, encoding="utf-8")
+    manifest = build_manifest(
+        stage="train",
+        inputs={name: fingerprint[name] for name in ("start", "data", "validation", "tokenizer")},
+        outputs=describe_files(unfinished.iterdir()),
+        settings=fingerprint["settings"],
+        code=fingerprint["code"],
+        counts={"steps": done["step"], "rows": done["consumed_rows"], "tokens": done["consumed_tokens"]},
+        packages=("torch", "megatron-core", "safetensors"),
+        seed=fingerprint["settings"]["seed"],
+    )
+    write_manifest(unfinished / MANIFEST_NAME, manifest)
 
 
 def done_record(folder: Path) -> dict:

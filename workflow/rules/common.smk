@@ -27,6 +27,9 @@ if not workflow.deployment_settings.deployment_method:
 else:
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={REPOSITORY}; ")
 
+# Every command leaves a record of itself here (contracts/job_record.py): no output of any rule.
+os.environ.update(MEGATRON_CDT_RECORDS=f"results/{config['run']}/records")
+
 
 BOOK_TASKS = ("perplexity", "longppl", "hops")
 

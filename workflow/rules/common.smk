@@ -27,9 +27,6 @@ if not workflow.deployment_settings.deployment_method:
 else:
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={REPOSITORY}; ")
 
-# Every command leaves a record of itself here (contracts/job_record.py): no output of any rule.
-os.environ.update(MEGATRON_CDT_RECORDS=f"results/{config['run']}/records")
-
 
 BOOK_TASKS = ("perplexity", "longppl", "hops")
 
@@ -96,6 +93,8 @@ def check_across_sections():
 
 SCHEMA = check_configuration()
 check_places()
+# Every command leaves a record of itself here (contracts/job_record.py); no rule declares or reads it.
+os.environ.update(MEGATRON_CDT_RECORDS=f"results/{config['run']}/records")
 KNOWN_METHODS = SCHEMA["$defs"]["TrainSection"]["properties"]["methods"]["items"]["enum"]
 
 METHODS = list(config["train"]["methods"])

@@ -9,7 +9,6 @@ Every function that takes a model or a state is collective: all processes call i
 
 import contextlib
 import json
-import queue
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ import torch
 import torch.distributed as dist
 from megatron.core import dist_checkpointing
 from megatron.core.dist_checkpointing.mapping import ShardedObject, ShardedTensor
-from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.process_groups_config import ProcessGroupCollection
 from torch.distributed.checkpoint.api import CheckpointException
 
@@ -27,7 +25,7 @@ from contracts.errors import InputError
 from contracts.files import replace_folder, sync_to_disk
 from contracts.settings import validated
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.checkpoint_writer import WriteInThisProcess
+from megatron_cdt.engine.checkpoint_writer import plan_save
 from megatron_cdt.engine.device import megatron_calls
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.safe_pickle import known_classes_only
@@ -78,22 +76,14 @@ def write_checkpoint(
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
         dist.barrier()
-        write_in_this_process()
         with megatron_calls():
-            dist_checkpointing.save(state, str(temporary), WriteInThisProcess())
+            planned = plan_save(state, temporary)
+            planned.write()
+            planned.finish()
         if leads:
             complete_folder(temporary, architecture, finish)
             replace_folder(temporary, folder)
         dist.barrier()
-
-
-def write_in_this_process() -> None:
-    """Keep Megatron from starting a queue server process for saves that are not asynchronous anyway.
-
-    It costs seconds, and outlives a process that is killed.
-    """
-    if filesystem_async._results_queue is None:
-        filesystem_async._results_queue = queue.Queue()
 
 
 def complete_folder(temporary: Path, architecture: Architecture, finish: Callable[[Path], None] | None) -> None:
@@ -113,7 +103,15 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, CheckpointException) as error:
-        raise InputError(f"{folder}: cannot be written ({error}); free the space or choose another place") from error
+        raise InputError(
+            f"{folder}: cannot be written ({first_cause(error)}); free the space or choose another place"
+        ) from error
+
+
+def first_cause(error: BaseException) -> str:
+    """Why reading or writing failed, in one line; torch gathers the failures of all processes in one exception."""
+    causes = [failure[0] for failure in getattr(error, "failures", {}).values()] or [error]
+    return " ".join(str(causes[0]).split())[:200] or type(causes[0]).__name__
 
 
 def read_architecture_of(folder: str | Path) -> Architecture:
@@ -181,9 +179,7 @@ def reading(folder: str | Path) -> Iterator[None]:
             warnings.simplefilter("ignore", FutureWarning)
             yield
     except (Exception, CheckpointException) as error:
-        causes = [failure[0] for failure in getattr(error, "failures", {}).values()] or [error]
-        reason = " ".join(str(causes[0]).split())[:200] or type(causes[0]).__name__
-        raise InputError(f"{folder}: damaged or foreign checkpoint ({reason}); write it again") from error
+        raise InputError(f"{folder}: damaged or foreign checkpoint ({first_cause(error)}); write it again") from error
 
 
 def reproducible_files(folder: Path) -> list[Path]:

@@ -1,38 +1,24 @@
-"""Checkpoints of a training run: model, distributed optimizer and progress, whole or not at all.
+"""Checkpoints of a training run, what is in them and how they are read; saving.py writes them.
 
 <run folder>/checkpoints/step-00000100/: Megatron dist_checkpointing's files, progress.json, digests.json.
-Written under a temporary name, synced, digested, renamed: the rename is the commit, so a kill at any moment
-leaves the earlier checkpoints as they were. No random state is kept: the run draws no random number.
+No random state is kept: the run draws no random number.
 Invariant: loading gives back every bit of weights, Adam moments and step counts.
 """
 
 import json
-import os
-import shutil
 import sys
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from megatron.core import dist_checkpointing
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.process_groups_config import ProcessGroupCollection
 
-from contracts.files import replace_folder, sync_to_disk
 from contracts.fingerprint import sha256_file
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.checkpoint import (
-    ARCHITECTURE_NAME,
-    complete_folder,
-    load_model_checkpoint,
-    model_state,
-    read_checkpoint,
-    writing,
-)
-from megatron_cdt.engine.checkpoint_writer import WriteInThisProcess
+from megatron_cdt.engine.checkpoint import load_model_checkpoint, model_state, read_checkpoint
 from megatron_cdt.engine.device import megatron_calls
 
 DIGESTS = "digests.json"
@@ -58,31 +44,6 @@ class Progress:
     step: int = 0  # optimizer steps done
     consumed_rows: int = 0
     consumed_tokens: int = 0  # real tokens, over all processes
-
-
-def save_checkpoint(folder: Path, state: TrainingState, progress: Progress, *, keep: int) -> None:
-    """Write step-NNNNNNNN into `folder` (all processes call this), then drop all but the newest `keep`.
-
-    Raises InputError where it cannot be written.
-    """
-    target = folder / f"step-{progress.step:08d}"
-    unfinished = target.with_name(f"{target.name}.tmp")
-    leads = dist.get_rank() == 0
-    with writing(target):
-        if leads:
-            remove_leftovers(folder)
-            unfinished.mkdir(parents=True)
-        dist.barrier()
-        with megatron_calls():
-            dist_checkpointing.save(sharded_state(state), str(unfinished), WriteInThisProcess())
-        digests = merged(gather(digests_of(my_files(unfinished))))
-        if leads:
-            complete_folder(unfinished, state.architecture, partial(add_progress, progress=progress, digests=digests))
-            replace_folder(unfinished, target)
-            sync_folder(folder)
-            for old in checkpoints_in(folder)[keep:]:
-                discard(old)
-        dist.barrier()
 
 
 def load_newest_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
@@ -148,21 +109,6 @@ def restore_step_counts(optimizer: MegatronOptimizer, step: int) -> None:
             state["step"] = torch.full_like(state["step"], step)
 
 
-def my_files(checkpoint: Path) -> list[Path]:
-    """The files that this rank wrote; rank 0 also has those that belong to nobody."""
-    mine = f"__{dist.get_rank()}_"
-    rank_0 = dist.get_rank() == 0
-    files = sorted(path for path in checkpoint.iterdir() if path.is_file())
-    return [path for path in files if path.name.startswith(mine) or (rank_0 and not path.name.startswith("__"))]
-
-
-def digests_of(files: list[Path]) -> dict[str, str]:
-    """sha256 by file name; each file is forced to disk first."""
-    for path in files:
-        sync_to_disk(path)
-    return {path.name: sha256_file(path) for path in files}
-
-
 def first_fault(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, or None; its files are shared out over the processes for reading."""
     return next((fault for fault in gather(fault_in_share(checkpoint)) if fault), None)
@@ -188,37 +134,3 @@ def gather(value: object) -> list:
     values = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
     return values
-
-
-def merged(parts: list[dict[str, str]]) -> dict[str, str]:
-    """One dict of all."""
-    return {name: digest for part in parts for name, digest in part.items()}
-
-
-def add_progress(folder: Path, *, progress: Progress, digests: dict[str, str]) -> None:
-    """Add how far the run is, and what every file must hash to."""
-    (folder / PROGRESS).write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
-    digests = digests | {name: sha256_file(folder / name) for name in (PROGRESS, ARCHITECTURE_NAME)}
-    (folder / DIGESTS).write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def sync_folder(folder: Path) -> None:
-    """Force the names in a folder to disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def discard(checkpoint: Path) -> None:
-    """Remove a checkpoint; it loses its name first, so that half of it is never taken for a whole one."""
-    condemned = checkpoint.with_name(f"{checkpoint.name}.tmp")
-    os.replace(checkpoint, condemned)
-    shutil.rmtree(condemned)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed saves and killed removals left behind."""
-    for path in folder.glob("step-*.tmp*"):
-        shutil.rmtree(path)

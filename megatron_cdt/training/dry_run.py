@@ -18,7 +18,14 @@ from megatron_cdt.engine.model import check_divides
 from megatron_cdt.training.data_order import rows_of_step
 from megatron_cdt.training.determinism import check_promise
 from megatron_cdt.training.inputs import Inputs, Paths, open_inputs, run_fingerprint
-from megatron_cdt.training.memory import checkpoint_bytes, export_bytes, layout_line, parameters, rank_memory
+from megatron_cdt.training.memory import (
+    checkpoint_bytes,
+    export_bytes,
+    layout_line,
+    parameters,
+    rank_memory,
+    staged_bytes,
+)
 from megatron_cdt.training.run_folder import check_run_folder, read_fingerprint
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.sinks import check_sinks
@@ -57,6 +64,9 @@ def figures(inputs: Inputs, settings: TrainSettings) -> Iterator[tuple[str, str]
     saves = -(-settings.steps // settings.checkpoint_interval)
     size = checkpoint_bytes(inputs.architecture, settings)
     yield "checkpoints", f"{saves} of {mebibytes(size)} each, {min(saves, settings.keep_checkpoints)} kept"
+    if settings.checkpoint_async:
+        staged = staged_bytes(inputs.architecture, settings)
+        yield "", f"written while training goes on, from up to {mebibytes(staged)} more host memory in a process"
     yield "model", f"{mebibytes(export_bytes(inputs.architecture, settings))} exported"
 
 

@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
-from megatron_cdt.training.checkpoint import Progress, TrainingState, save_checkpoint
+from megatron_cdt.training.checkpoint import Progress, TrainingState
 from megatron_cdt.training.flops import step_flops
 from megatron_cdt.training.report import Reporter
+from megatron_cdt.training.saving import CheckpointSaver
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.sinks import open_sinks
-from megatron_cdt.training.step import train_step
+from megatron_cdt.training.step import NotFiniteError, train_step
 from megatron_cdt.training.stop import StopRequest
 from megatron_cdt.training.throughput import device_peak_tflops
 from megatron_cdt.training.validation import validation_loss
@@ -43,24 +44,41 @@ class Run:
 def train(run: Run, progress: Progress, stop: StopRequest) -> bool:
     """Train from `progress` to the last step (all processes call this); False where a signal ended it early.
 
-    Either way its last step has a checkpoint.
+    Either way its last step has a checkpoint, which is whole when this returns.
     """
+    settings = run.settings
+    saver = CheckpointSaver(
+        run.folder / CHECKPOINTS_NAME, keep=settings.keep_checkpoints, in_background=settings.checkpoint_async
+    )
     with contextlib.closing(open_reporter(run, progress.step + 1)) as reporter:
         validate_if_due(run, progress.step, reporter)
-        for step in progress_bar(progress.step, run.settings.steps):
-            started = time.perf_counter()
-            result = train_step(run.state, run.pack, run.settings, step, progress.consumed_tokens)
-            progress = Progress(step, result.metrics["consumed_rows"], result.metrics["consumed_tokens"])
-            seconds = time.perf_counter() - started
-            reporter.step(result, seconds, step_flops(run.state.architecture, run.pack, run.settings, step))
+        for step in progress_bar(progress.step, settings.steps):
+            progress = step_and_report(run, step, progress, reporter, saver)
             stopping = stop.by_any_rank()
-            if stopping or is_checkpoint_step(step, run.settings):
+            if stopping or is_checkpoint_step(step, settings):
+                # A checkpoint must never be ahead of the records on disk.
                 reporter.sync()
-                save_checkpoint(run.folder / CHECKPOINTS_NAME, run.state, progress, keep=run.settings.keep_checkpoints)
-            if stopping and step < run.settings.steps:
-                return False
+                saver.save(run.state, progress)
+            if stopping and step < settings.steps:
+                break
             validate_if_due(run, step, reporter)
-    return True
+        saver.finish()
+    return progress.step == settings.steps
+
+
+def step_and_report(run: Run, step: int, progress: Progress, reporter: Reporter, saver: CheckpointSaver) -> Progress:
+    """One optimizer step, its records, and the end of a save that was written meanwhile."""
+    started = time.perf_counter()
+    try:
+        result = train_step(run.state, run.pack, run.settings, step, progress.consumed_tokens)
+    except NotFiniteError:
+        # All processes stop here together, and the state that is being saved is of an earlier, finite step.
+        saver.finish()
+        raise
+    seconds = time.perf_counter() - started
+    reporter.step(result, seconds, step_flops(run.state.architecture, run.pack, run.settings, step))
+    saver.complete_if_written()
+    return Progress(step, result.metrics["consumed_rows"], result.metrics["consumed_tokens"])
 
 
 def open_reporter(run: Run, first_step: int) -> Reporter:

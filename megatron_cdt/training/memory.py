@@ -122,6 +122,13 @@ def checkpoint_bytes(architecture: Architecture, settings: TrainSettings) -> int
     return parameters(architecture) * (BYTES[settings.dtype] + ADAM_ON_DISK)
 
 
+def staged_bytes(architecture: Architecture, settings: TrainSettings) -> int:
+    """The copy that the fullest process writes from with checkpoint_async: its weights, its share of Adam's state."""
+    layout = settings.layout
+    own = parameters_of_rank(architecture, layout.tensor, layout.pipeline)
+    return own * BYTES[settings.dtype] + own * ADAM_ON_DISK // (layout.data_parallel * layout.context)
+
+
 def export_bytes(architecture: Architecture, settings: TrainSettings) -> int:
     """The exported model on disk."""
     return parameters(architecture) * BYTES[settings.dtype]

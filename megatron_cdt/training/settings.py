@@ -14,7 +14,7 @@ from megatron_cdt.engine.options import Layout, Recompute
 from megatron_cdt.objectives.settings import MethodSettings
 
 # They say when and where files are written, and change no number: a run may go on under other values.
-BOOKKEEPING_FIELDS = ("checkpoint_interval", "keep_checkpoints", "sinks")
+BOOKKEEPING_FIELDS = ("checkpoint_interval", "checkpoint_async", "keep_checkpoints", "sinks")
 
 
 class LayoutSettings(Settings):
@@ -80,6 +80,10 @@ class TrainSettings(MethodSettings):
     )
     layout: LayoutSettings = Field(default=LayoutSettings(), description="how processes share the model and the rows")
     checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints; the last step has one")
+    checkpoint_async: bool = Field(
+        default=False,
+        description="write checkpoints while training goes on, from a copy of the state in each process's host memory",
+    )
     keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints that stay on disk")
     sinks: tuple[Literal["tensorboard", "wandb"], ...] = Field(
         default=(), description="where numbers go besides the run folder: tensorboard, wandb (offline by default)"

@@ -25,6 +25,10 @@ from megatron_cdt.training.telemetry import StepTotals
 NOT_FINITE_CURE = "lower learning_rate, lengthen warmup_steps, or look at these rows"
 
 
+class NotFiniteError(InputError):
+    """The loss or the gradient of a step is no finite number; every process raises it in the same place."""
+
+
 @dataclass(frozen=True)
 class StepResult:
     """One step's numbers, the same on every rank."""
@@ -38,7 +42,7 @@ def train_step(
 ) -> StepResult:
     """Train on the rows of optimizer step `step` (all processes call this).
 
-    Raises InputError where the loss or the gradient is not finite, naming the step and its rows.
+    Raises NotFiniteError where the loss or the gradient is not finite, naming the step and its rows.
     """
     groups = state.groups
     rows = rows_of_step(step, num_rows=len(pack), batch_rows=settings.global_batch_rows, seed=settings.seed)
@@ -56,7 +60,9 @@ def train_step(
     finish_gradients(state.ddp, totals.own_units, groups)
     grad_norm = update_weights(state.optimizer, rate)
     if not math.isfinite(grad_norm):
-        raise InputError(f"step {step}: the gradient is {grad_norm}; rows {rows} of {pack.folder}; {NOT_FINITE_CURE}")
+        raise NotFiniteError(
+            f"step {step}: the gradient is {grad_norm}; rows {rows} of {pack.folder}; {NOT_FINITE_CURE}"
+        )
     metrics = {
         "step": step,
         "loss": summed["loss_sum"] / summed["units"],
@@ -95,7 +101,7 @@ def check_loss(summed: dict[str, float], bad_rows: list[int], step: int, rows: l
         raise InputError(f"step {step}: rows {rows} of {pack.folder} have no labelled token; pack again without them")
     if not math.isfinite(summed["loss_sum"]):
         named = sorted({row for part in gather(bad_rows) for row in part})
-        raise InputError(
+        raise NotFiniteError(
             f"step {step}: the loss is {summed['loss_sum'] / summed['units']} in rows {named} of {pack.folder}; "
             f"{NOT_FINITE_CURE}"
         )

@@ -105,7 +105,7 @@ STAGE_FOLDERS = ["tokenizer", "tokens/train", "tokens/validation", "packs/train"
 PROCESSES = config["train"]["layout"]["processes"]
 THREADS = PROCESSES * config["train"]["cpu_threads"]
 # When files are written: these change no number of a run, so a run folder goes on under other values of them.
-BOOKKEEPING = ("checkpoint_interval", "keep_checkpoints", "sinks")
+BOOKKEEPING = ("checkpoint_interval", "checkpoint_async", "keep_checkpoints", "sinks")
 
 
 def any_of(names):

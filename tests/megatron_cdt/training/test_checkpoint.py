@@ -1,11 +1,15 @@
 """Checkpoints of a run: every bit comes back, only whole ones count, and saving leaves nothing behind."""
 
 import os
+import resource
+import threading
 
 import pytest
 import torch
 
+from contracts.errors import InputError
 from contracts.packs import PackReader
+from megatron_cdt.engine import checkpoint_writer
 from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.training.checkpoint import (
@@ -13,9 +17,9 @@ from megatron_cdt.training.checkpoint import (
     TrainingState,
     checkpoints_in,
     load_newest_checkpoint,
-    save_checkpoint,
 )
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
+from megatron_cdt.training.saving import CheckpointSaver
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import train_step
 from tests.megatron_cdt.training.job import train_settings, write_pack
@@ -36,6 +40,10 @@ def fresh_state(architecture, settings, groups) -> TrainingState:
     model = build_model(architecture, groups, dtype=getattr(torch, settings.dtype))
     ddp = wrap_model(model, groups)
     return TrainingState(ddp, build_optimizer(ddp, settings, groups), architecture, groups)
+
+
+def save_checkpoint(folder, state: TrainingState, progress: Progress, *, keep: int) -> None:
+    CheckpointSaver(folder, keep=keep, in_background=False).save(state, progress)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -86,8 +94,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_loaded(
     assert f"{file.parent}: {file.name} is " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("in_background", [False, True])
 def test_saving_starts_no_process_that_a_kill_would_leave_behind(
-    tiny_architecture, groups, pack, tmp_path, monkeypatch
+    tiny_architecture, groups, pack, tmp_path, monkeypatch, in_background
 ):
     def refuse(*_arguments):
         raise AssertionError("a process was started")
@@ -98,5 +107,62 @@ def test_saving_starts_no_process_that_a_kill_would_leave_behind(
     for name in ("fork", "posix_spawn"):
         monkeypatch.setattr(os, name, refuse)
     monkeypatch.setattr("_posixsubprocess.fork_exec", refuse)
-    save_checkpoint(tmp_path, state, Progress(1), keep=1)
+    saver = CheckpointSaver(tmp_path, keep=1, in_background=in_background)
+    saver.save(state, Progress(1))
+    saver.finish()
     assert checkpoints_in(tmp_path)
+
+
+@pytest.fixture
+def slow_disk(monkeypatch) -> threading.Event:
+    """Nothing is written before this event."""
+    at_last, write = threading.Event(), checkpoint_writer.write_file
+    monkeypatch.setattr(checkpoint_writer, "write_file", lambda *given: (at_last.wait(60), write(*given)))
+    return at_last
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_save_in_the_background_has_the_state_of_its_step_however_far_training_has_gone(
+    tiny_architecture, groups, pack, tmp_path, slow_disk, dtype
+):
+    settings = TrainSettings(**train_settings(method="ce", dtype=dtype))
+    state = fresh_state(tiny_architecture, settings, groups)
+    train_step(state, pack, settings, 1, consumed_tokens=0)
+    saver = CheckpointSaver(tmp_path, keep=1, in_background=True)
+    saver.save(state, Progress(1))
+    results = []
+    for step in (2, 3):
+        results.append(train_step(state, pack, settings, step, consumed_tokens=0))
+        saver.complete_if_written()
+    assert not checkpoints_in(tmp_path)
+    slow_disk.set()
+    saver.finish()
+    loaded = fresh_state(tiny_architecture, settings, groups)
+    assert load_newest_checkpoint(tmp_path, loaded) == Progress(1)
+    assert [train_step(loaded, pack, settings, step, consumed_tokens=0) for step in (2, 3)] == results
+    for trained, again in zip(state.ddp.module.parameters(), loaded.ddp.module.parameters(), strict=True):
+        assert torch.equal(trained, again)
+
+
+def test_a_background_save_that_a_disk_refuses_is_one_line_and_leaves_the_one_before(
+    tiny_architecture, groups, pack, tmp_path
+):
+    settings = TrainSettings(**train_settings(method="ce"))
+    state = fresh_state(tiny_architecture, settings, groups)
+    train_step(state, pack, settings, 1, consumed_tokens=0)
+    saver = CheckpointSaver(tmp_path, keep=1, in_background=True)
+    saver.save(state, Progress(1))
+    saver.finish()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+    try:
+        saver.save(state, Progress(2))
+        with pytest.raises(InputError, match=r"step-00000002: cannot be written \(.*File too large.*\)") as refusal:
+            saver.finish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "\n" not in str(refusal.value)
+    assert load_newest_checkpoint(tmp_path, fresh_state(tiny_architecture, settings, groups)) == Progress(1)
+    saver.save(state, Progress(3))
+    saver.finish()
+    assert [path.name for path in tmp_path.glob("step-*")] == ["step-00000003"]

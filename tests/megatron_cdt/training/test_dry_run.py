@@ -19,12 +19,16 @@ def dry(job: Job, run_folder: Path, *extra: str, **changes: object) -> int:
 
 def test_it_prints_what_the_run_takes_and_writes_nothing(job, tmp_path, capsys):
     run_folder = tmp_path / "runs" / "cdt"
-    assert dry(job, run_folder, layout={"processes": 4, "context": 2}) == 0
-    told = {line[:12].strip(): line[13:] for line in capsys.readouterr().out.splitlines()}
+    assert dry(job, run_folder, layout={"processes": 4, "context": 2}, checkpoint_async=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = {line[:12].strip(): line[13:] for line in lines}
     assert told["layout"] == "4 processes = tensor 1 x pipeline 1 x context 2 x data 2"
     assert told["epochs"] == "2.4 over 10 rows"
     assert told["steps"] == "6 of 4 rows, 32 tokens a row"
     assert told["checkpoints"].startswith("3 of ")
+    # A process's weights and a quarter of Adam's three values each: 1.75 x 4 bytes a weight.
+    copied = int(told["parameters"].replace(",", "")) * 7 / 2**20
+    assert f"from up to {copied:,.1f} MiB more host memory" in "".join(lines)
     assert not list(tmp_path.iterdir())
 
 

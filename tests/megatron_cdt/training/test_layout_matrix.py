@@ -21,9 +21,10 @@ from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.weights import load_weights, whole_tensors
 from megatron_cdt.objectives.cdt import detect
 from megatron_cdt.objectives.row import local_row
-from megatron_cdt.training.checkpoint import Progress, TrainingState, load_newest_checkpoint, save_checkpoint
+from megatron_cdt.training.checkpoint import Progress, TrainingState, load_newest_checkpoint
 from megatron_cdt.training.data_order import rows_of_step
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
+from megatron_cdt.training.saving import CheckpointSaver
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import train_step
 from megatron_cdt.training.validation import validation_loss
@@ -206,7 +207,7 @@ def resumed(folder: Path, run_folder: Path) -> list[float]:
     pack = PackReader(folder / "all")
     first = state_of(folder / "tied-True", settings, groups, {})
     train_step(first, pack, settings, 1, 0)
-    save_checkpoint(run_folder, first, Progress(1, BATCH, 0), keep=1)
+    CheckpointSaver(run_folder, keep=1, in_background=False).save(first, Progress(1, BATCH, 0))
     second = state_of(folder / "tied-True", settings, groups, {})
     assert load_newest_checkpoint(run_folder, second) == Progress(1, BATCH, 0)
     return [train_step(state, pack, settings, 2, 0).metrics for state in (first, second)]

@@ -52,8 +52,11 @@ def kill_when(moment: Callable[[], bool], processes: Processes, delay: float) ->
     return killed
 
 
-def test_killed_at_random_moments_and_inside_a_save_it_ends_with_the_same_bytes(job, uninterrupted, tmp_path):
-    run_folder = tmp_path / "run"
+@pytest.mark.parametrize("in_background", [False, True], ids=["saves-at-once", "saves-in-background"])
+def test_killed_at_random_moments_and_inside_a_save_it_ends_with_the_same_bytes(
+    job, uninterrupted, tmp_path, in_background
+):
+    run_folder, settings = tmp_path / "run", train_settings(checkpoint_async=in_background, **CP2)
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     after = sorted(chance.sample(range(1, 5), 2))
@@ -65,15 +68,18 @@ def test_killed_at_random_moments_and_inside_a_save_it_ends_with_the_same_bytes(
     ]
     kills = []
     for moment in moments:
-        processes = job.start(train_settings(**CP2), run_folder)
+        processes = job.start(settings, run_folder)
         kills.append(kill_when(moment, processes, delay=chance.uniform(0, 0.1)))
-    job.train(train_settings(**CP2), run_folder)
+    job.train(settings, run_folder)
     assert any(kills)
     assert results(run_folder) == results(uninterrupted), f"seed {seed}"
 
 
 def test_killed_at_every_turn_it_ends_with_the_same_bytes(job, tmp_path, capsys):
-    """One run, killed at random moments (starting, stepping, saving) and started again until it ends."""
+    """One run, killed at random moments (starting, stepping, saving) and started again until it ends.
+
+    Each start draws whether it saves in the background.
+    """
     settings = train_settings(steps=3 * KILLS + 2, warmup_steps=2, checkpoint_interval=1, validation_interval=9)
     job.train(settings, tmp_path / "undisturbed")
     seed = random.randrange(2**32)
@@ -87,7 +93,7 @@ def test_killed_at_every_turn_it_ends_with_the_same_bytes(job, tmp_path, capsys)
                 lambda reached=reached: steps_recorded(run_folder) > reached,
             ]
         )
-        processes = job.start(settings, run_folder)
+        processes = job.start(settings | {"checkpoint_async": chance.random() < 0.5}, run_folder)
         kills += kill_when(moment, processes, delay=chance.uniform(0, 0.1))
     job.train(settings, run_folder)
     with capsys.disabled():
@@ -129,15 +135,31 @@ def test_how_often_it_saves_may_change_in_the_middle_of_a_run(job, uninterrupted
     assert results(uninterrupted) == wanted
 
 
-def test_a_signal_to_the_launcher_saves_and_the_exit_code_says_resume(job, uninterrupted, tmp_path):
+def test_a_signal_to_the_launcher_saves_and_the_exit_code_says_resume(job, tmp_path):
     run_folder = tmp_path / "run"
     settings = train_settings(checkpoint_interval=100, steps=400, validation_interval=None, **CP2)
     launcher = job.launch(settings, run_folder)
     while launcher.poll() is None and steps_recorded(run_folder) < 2:
         time.sleep(0.01)
-    launcher.send_signal(signal.SIGTERM)
+    launcher.send_signal(signal.SIGUSR1)
     _, said = launcher.communicate(timeout=60)
     assert launcher.returncode == RESUME_EXIT_CODE, said
     assert "run the same command to go on" in said
     (saved,) = (run_folder / "checkpoints").iterdir()
     assert json.loads((saved / "progress.json").read_text())["step"] == steps_recorded(run_folder)
+
+
+# SIGUSR1 is what Slurm's --signal=USR1@120 sends before it ends a job.
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_one_process_that_is_signalled_stops_all_of_them_after_their_saves_in_the_background(job, tmp_path, number):
+    run_folder = tmp_path / "run"
+    settings = train_settings(
+        checkpoint_interval=1, checkpoint_async=True, steps=400, validation_interval=None, keep_checkpoints=400, **CP2
+    )
+    processes = job.start(settings, run_folder)
+    while processes.running() and steps_recorded(run_folder) < 3:
+        time.sleep(0.001)
+    os.kill(processes.workers[1].pid, number)
+    assert processes.wait() == [RESUME_EXIT_CODE] * 2, processes.said()
+    saved = sorted(path.name for path in (run_folder / "checkpoints").iterdir())
+    assert saved == [f"step-{step:08d}" for step in range(1, steps_recorded(run_folder) + 1)]

@@ -37,7 +37,7 @@ def test_saving_more_often_leaves_the_run_the_same_and_anything_else_does_not():
     def identity(**changes):
         return validated(TrainSettings, train_settings(**changes), "train.yaml").identity
 
-    assert identity() == identity(checkpoint_interval=1, keep_checkpoints=9)
+    assert identity() == identity(checkpoint_interval=1, keep_checkpoints=9, checkpoint_async=True)
     assert identity() != identity(seed=1)
     assert identity() != identity(cdt={"reduction": "mean"})
     assert identity(method="ce") == identity(method="ce", cdt={"reduction": "mean"})

@@ -65,3 +65,11 @@ def positive_int(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return value
+
+
+def named_paths(given: list[str], option: str) -> dict[str, str]:
+    """{name: path} of arguments that read NAME=PATH; InputError for any other form."""
+    for text in given:
+        if not all(text.partition("=")):
+            raise InputError(f"{option} {text}: expected NAME=PATH, for example cdt=metrics.jsonl")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in given}

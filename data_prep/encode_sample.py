@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from contracts.chat_template import ChatFrame, chat_frame
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from data_prep.chat_template import ChatFrame, chat_frame
 from data_prep.corpus_settings import CorpusSettings
 from data_prep.encoded import NO_TOKENS, Encoded, TokenSpans
 from data_prep.sources.source import BadRecord, Sample

@@ -19,6 +19,7 @@ from functools import cache, partial
 from importlib import import_module, metadata
 from pathlib import Path
 
+from contracts.chat_template import template_text
 from contracts.command_line import positive_int, progress
 from contracts.errors import InputError
 from contracts.files import atomic_text, replace_folder
@@ -27,7 +28,6 @@ from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, wr
 from contracts.settings import load_settings, validated
 from contracts.tokenizer import load_tokenizer
 from contracts.tokens import TokensMetadata
-from data_prep.chat_template import template_text
 from data_prep.corpus_arguments import add_corpus_arguments, corpus_of
 from data_prep.corpus_settings import CorpusSettings
 from data_prep.encoded import Encoder

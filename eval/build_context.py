@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from random import Random
 
 from contracts.errors import InputError
+from contracts.manifest import describe_files
 from contracts.tokenizer import Tokenizer
+from eval.benchmark_settings import BenchmarkSettings
 from eval.books import Book, describe_books, read_books
 from eval.seeds import sample_generator
 from eval.settings import EvalSettings
@@ -13,37 +16,62 @@ from eval.settings import EvalSettings
 
 @dataclass(frozen=True)
 class BuildContext:
-    """One cell to build: `length` in tokens, settings, and where the texts and models are."""
+    """One cell to build: `length` in tokens, settings, and where texts and models lie.
 
+    `data_paths` are the files by their keys in `eval.data`, and books, train_tokens and evaluator.
+    """
+
+    benchmark: str
     task: str
     length: int
     tokenizer: Tokenizer
     settings: EvalSettings
-    books_folder: str | None = None
+    data_paths: dict[str, str] = field(default_factory=dict)
     split: str = "test"
-    evaluator: str | None = None
-    train_tokens: str | None = None
+    tokenizer_path: str | None = None
     device: str = "auto"
+
+    @property
+    def options(self) -> BenchmarkSettings:
+        """The settings of the cell's benchmark; InputError where the settings leave it out."""
+        options = getattr(self.settings.benchmarks, self.benchmark)
+        if options is None:
+            raise InputError(f"the settings have no benchmarks.{self.benchmark}; add it ({{}} takes the defaults)")
+        return options
+
+    def has(self, key: str) -> bool:
+        """Whether a file or folder was given for `key`."""
+        return key in self.data_paths
+
+    def data(self, key: str) -> Path:
+        """The file or folder given for `key`; InputError where none was, or nothing is there."""
+        if key not in self.data_paths:
+            raise InputError(
+                f"task {self.task} of {self.benchmark} needs {key}; add --data {key}=PATH (eval.data.{key} in a "
+                "configuration)"
+            )
+        path = Path(self.data_paths[key])
+        if not path.exists():
+            raise InputError(f"{key}: nothing at {path}; correct --data {key}=PATH (eval.data.{key})")
+        return path
+
+    def describe(self, key: str) -> dict:
+        """{file: {sha256, bytes}} of the file or folder given for `key`, for the manifest."""
+        path = self.data(key)
+        return describe_files(sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path])
 
     @cached_property
     def books(self) -> list[Book]:
         """The held-back books; InputError where the command named no folder."""
-        return read_books(self.required_books_folder, self.split)
-
-    @property
-    def required_books_folder(self) -> str:
-        """The folder of the books; InputError where the command named none."""
-        if self.books_folder is None:
-            raise InputError(f"task {self.task} needs held-back books; add --books FOLDER (and --split)")
-        return self.books_folder
+        return read_books(self.data("books"), self.split)
 
     def describe_books(self) -> dict:
         """{file: {sha256, bytes}} of the books, for the manifest."""
-        return describe_books(self.required_books_folder, self.split)
+        return describe_books(self.data("books"), self.split)
 
     def generator(self, *parts: int | str) -> Random:
         """The generator of one sample of this cell."""
-        return sample_generator(self.settings.seed, self.task, self.length, *parts)
+        return sample_generator(self.settings.seed, self.benchmark, self.task, self.length, *parts)
 
     @property
     def beginning(self) -> list[int]:

@@ -1,16 +1,16 @@
 """Let a model answer a samples file: losses per token, or greedy text.
 
 in : a model folder, a samples file with its manifest
-out: predictions.jsonl: a header line, then {"id", "losses": [nats]} or {"id", "text"} per sample
+out: predictions.jsonl: a header line, then {"id", "losses": [nats]} or {"id", "prediction"} per sample
 invariant: deterministic; killed at any moment and run again, it ends with the same bytes.
-run: python -m eval generate --model results/demo/models/cdt --samples results/demo/samples/vt/1024.jsonl \
+run: python -m eval generate --model results/demo/models/cdt --samples samples/ruler/vt/1024.jsonl \
      --output predictions.jsonl
 """
 
 import argparse
 import sys
+from dataclasses import asdict
 from importlib import metadata
-from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
@@ -19,10 +19,10 @@ from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.fingerprint import code_fingerprint
 from contracts.tokenizer import Tokenizer, load_tokenizer
-from eval.model_files import model_digest
+from eval.model_files import model_digest, model_name
 from eval.models import choose_device, context_window, greedy_tokens, load_model, token_losses
 from eval.predictions import prediction_log
-from eval.registry import known_task
+from eval.registry import Answer
 from eval.samples import SampleSet, read_samples
 
 
@@ -37,8 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Answer every sample that has no answer yet."""
     samples = read_samples(arguments.samples)
-    if known_task(samples.task).answer == "norms":
-        raise InputError(f"{arguments.samples}: task {samples.task} is answered by `python -m megatron_cdt detect`")
+    if samples.task.answer == "norms":
+        raise InputError(
+            f"{arguments.samples}: {samples.cell.benchmark} is answered by `python -m megatron_cdt detect`"
+        )
     tokenizer = checked_tokenizer(arguments.model, samples)
     model = load_model(arguments.model, choose_device(arguments.device))
     warn_beyond_window(model, samples)
@@ -46,8 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     identities = [row["id"] for row in samples.rows]
     with prediction_log(arguments.output, header, identities) as log:
         rows = samples.rows[log.done :]
-        for row in progress(rows, description=f"{samples.task} {samples.length}", unit="sample"):
-            log.append({"id": row["id"], **answer(model, tokenizer, samples.task, row)})
+        for row in progress(rows, description=f"{samples.cell.task} {samples.cell.length}", unit="sample"):
+            log.append({"id": row["id"], **answer(model, tokenizer, samples.task.answer, row)})
 
 
 def checked_tokenizer(model_folder: str, samples: SampleSet) -> Tokenizer:
@@ -61,17 +63,17 @@ def checked_tokenizer(model_folder: str, samples: SampleSet) -> Tokenizer:
 def warn_beyond_window(model: PreTrainedModel, samples: SampleSet) -> None:
     """One line on stderr where the samples are longer than what the model says it can read."""
     window = context_window(model)
-    if window is not None and samples.length > window:
-        print(f"warning: {samples.length} tokens exceed the model's window of {window}", file=sys.stderr)
+    if window is not None and samples.cell.length > window:
+        print(f"warning: {samples.cell.length} tokens exceed the model's window of {window}", file=sys.stderr)
 
 
 def describe_run(model: PreTrainedModel, folder: str, samples: SampleSet) -> dict:
     """The header: everything that the predictions depend on."""
     return {
         "samples_sha256": samples.digest,
-        "task": samples.task,
-        "length": samples.length,
-        "model_name": Path(folder).resolve().name,
+        **asdict(samples.cell),
+        "inference": "dense",
+        "model_name": model_name(folder),
         "model_sha256": model_digest(folder),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "context_window": context_window(model),
@@ -82,15 +84,15 @@ def describe_run(model: PreTrainedModel, folder: str, samples: SampleSet) -> dic
     }
 
 
-def answer(model: PreTrainedModel, tokenizer: Tokenizer, task: str, row: dict) -> dict:
-    """What the model makes of one sample: {"losses"} or {"text"}, as the task asks."""
-    if known_task(task).answer == "losses":
+def answer(model: PreTrainedModel, tokenizer: Tokenizer, kind: Answer, row: dict) -> dict:
+    """What the model makes of one sample: {"losses"} or {"prediction"}, as the task asks."""
+    if kind == "losses":
         losses = token_losses(model, row["input_ids"])
         if not losses.isfinite().all():
             raise InputError(f"sample {row['id']}: the model's loss is not finite; check that its weights are")
         return {"losses": short_floats(losses)}
     tokens = greedy_tokens(model, row["input_ids"], row["tokens_to_generate"])
-    return {"text": tokenizer.decode(tokens), "tokens": len(tokens)}
+    return {"prediction": tokenizer.decode(tokens), "tokens": len(tokens)}
 
 
 def short_floats(values: torch.Tensor) -> list[float]:

@@ -11,3 +11,8 @@ def model_digest(folder: str | Path) -> str:
     folder = Path(folder)
     config = existing_file(folder / "config.json", "give an exported Hugging Face model folder")
     return sha256_files([config, *folder.glob("*.safetensors*")], folder)
+
+
+def model_name(folder: str | Path) -> str:
+    """The name of a model where nobody gives it another: its folder's."""
+    return Path(folder).resolve().name

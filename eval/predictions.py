@@ -109,6 +109,23 @@ def read_predictions(path: str | Path, samples: SampleSet) -> tuple[dict, list[d
     return header, rows
 
 
+def answered_lines(path: str | Path) -> list[dict]:
+    """Predictions that carry their answers, from anywhere: a line each with a text `prediction` and a list `answers`.
+
+    A header line of `generate` is passed over. InputError names the first line that lacks something.
+    """
+    lines = read_json_lines(existing_file(path, "give a file of predictions"))
+    first = 1 if lines and isinstance(lines[0], dict) and "samples_sha256" in lines[0] else 0
+    for number, line in enumerate(lines[first:], start=first + 1):
+        if not isinstance(line, dict) or not isinstance(line.get("prediction"), str):
+            raise InputError(f"{path} line {number}: has no text 'prediction'; write one JSON object a line")
+        if not isinstance(line.get("answers"), list) or not all(isinstance(text, str) for text in line["answers"]):
+            raise InputError(f"{path} line {number}: 'answers' must be a list of texts; add the expected answers")
+    if len(lines) == first:
+        raise InputError(f"{path}: holds no prediction; write one JSON object a line")
+    return lines[first:]
+
+
 def check_identities(path: str | Path, rows: list[dict], samples: SampleSet) -> None:
     """InputError unless `rows` answer exactly the samples, in their order."""
     given, expected = [row.get("id") for row in rows], [row["id"] for row in samples.rows]

@@ -1,6 +1,7 @@
-"""The tasks: who builds their samples, who scores them, and what a model must produce for them.
+"""The benchmarks and their tasks: who builds the samples, who scores them, what a model must produce for them.
 
-The modules are named, not imported, so that an edit of one task leaves the code hash of the others alone.
+The modules are named, not imported, so that an edit of one task leaves the code hash of the others alone. Nothing
+heavy is imported here: Snakemake reads this on every node.
 """
 
 from dataclasses import dataclass
@@ -8,27 +9,80 @@ from typing import Literal
 
 from contracts.errors import InputError
 
+Answer = Literal["losses", "text", "norms"]
+# Data that the workflow makes or knows by itself; every other key is one of `eval.data`.
+WORKFLOW_DATA = ("books", "train_tokens", "evaluator")
+
 
 @dataclass(frozen=True)
 class Task:
-    """One task: `answer` is what a prediction holds (losses and text come from `generate`, norms from detect)."""
+    """One task: `answer` is what a prediction holds (losses and text come from `generate`, norms from detect).
+
+    `needs` are the data that its samples cannot be built without, `takes` those that are used where they are given:
+    keys of `eval.data`, or WORKFLOW_DATA.
+    """
 
     build_module: str
     score_module: str
-    answer: Literal["losses", "text", "norms"]
+    answer: Answer = "text"
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
 
-TASKS = {
-    "perplexity": Task("eval.tasks.perplexity", "eval.scoring.perplexity", "losses"),
-    "longppl": Task("eval.tasks.longppl", "eval.scoring.longppl", "losses"),
-    "niah_single_1": Task("eval.tasks.niah_single_1", "eval.scoring.string_match", "text"),
-    "vt": Task("eval.tasks.vt", "eval.scoring.string_match", "text"),
-    "hops": Task("eval.tasks.hops", "eval.scoring.hops", "norms"),
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark: its tasks by name, and the module that makes its tables' numbers from the scores."""
+
+    tasks: dict[str, Task]
+    aggregate_module: str = "eval.aggregates.task_mean"
+
+
+RULER_SCORE = "eval.benchmarks.ruler.score"
+
+BENCHMARKS = {
+    "perplexity": Benchmark(
+        {
+            "books": Task(
+                "eval.benchmarks.perplexity.books",
+                "eval.benchmarks.perplexity.score",
+                "losses",
+                needs=("books",),
+                takes=("train_tokens",),
+            )
+        }
+    ),
+    "longppl": Benchmark(
+        {
+            "books": Task(
+                "eval.benchmarks.longppl.books",
+                "eval.benchmarks.longppl.score",
+                "losses",
+                needs=("books", "evaluator"),
+            )
+        }
+    ),
+    "ruler": Benchmark(
+        {
+            "niah_single_1": Task("eval.benchmarks.ruler.niah_single_1", RULER_SCORE),
+            "vt": Task("eval.benchmarks.ruler.vt", RULER_SCORE),
+        }
+    ),
+    "hops": Benchmark(
+        {"3hop": Task("eval.benchmarks.hops.story", "eval.benchmarks.hops.score", "norms", needs=("books",))}
+    ),
 }
 
 
-def known_task(name: str) -> Task:
-    """The task called `name`, or one line that lists the names."""
-    if name not in TASKS:
-        raise InputError(f"task '{name}' is unknown; choose one of {', '.join(TASKS)}")
-    return TASKS[name]
+def known_benchmark(name: str) -> Benchmark:
+    """The benchmark called `name`, or one line that lists the names."""
+    if name not in BENCHMARKS:
+        raise InputError(f"benchmark '{name}' is unknown; choose one of {', '.join(BENCHMARKS)}")
+    return BENCHMARKS[name]
+
+
+def known_task(benchmark: str, name: str) -> Task:
+    """The task called `name` of a benchmark, or one line that lists the names."""
+    tasks = known_benchmark(benchmark).tasks
+    if name not in tasks:
+        raise InputError(f"task '{name}' of {benchmark} is unknown; choose one of {', '.join(tasks)}")
+    return tasks[name]

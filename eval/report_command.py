@@ -17,11 +17,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from contracts.command_line import named_paths
 from contracts.errors import InputError
 from contracts.files import atomic_text
 from contracts.tokenizer import load_tokenizer
 from eval.report.comparison import comparisons
-from eval.report.inputs import ReportData, named_paths, read_curves, read_manifests, read_picture, read_score
+from eval.report.inputs import ReportData, read_curves, read_manifests, read_picture, read_score
 from eval.report.notes import notes
 from eval.report.page import page
 

@@ -7,15 +7,25 @@ manifest is refused.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.files import atomic_text, existing_file
 from contracts.fingerprint import canonical_json, sha256_file, sha256_text
 from contracts.manifest import build_manifest, write_manifest
+from eval.registry import Task, known_task
 
 CURE = "run `python -m eval build` for it"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a samples file holds: one task of one benchmark at one length (tokens)."""
+
+    benchmark: str
+    task: str
+    length: int
 
 
 @dataclass(frozen=True)
@@ -28,14 +38,15 @@ class SampleSet:
     digest: str
 
     @property
-    def task(self) -> str:
-        """The task that built it."""
-        return self.manifest["counts"]["task"]
+    def cell(self) -> Cell:
+        """Benchmark, task and length that it was built for."""
+        counts = self.manifest["counts"]
+        return Cell(counts["benchmark"], counts["task"], counts["length"])
 
     @property
-    def length(self) -> int:
-        """The length of its samples (tokens)."""
-        return self.manifest["counts"]["length"]
+    def task(self) -> Task:
+        """Who scores it, and what answers it."""
+        return known_task(self.cell.benchmark, self.cell.task)
 
 
 def manifest_path(samples: str | Path) -> Path:
@@ -43,19 +54,16 @@ def manifest_path(samples: str | Path) -> Path:
     return Path(samples).with_suffix(".manifest.json")
 
 
-def with_ids(task: str, length: int, rows: list[dict]) -> list[dict]:
+def with_ids(cell: Cell, rows: list[dict]) -> list[dict]:
     """Each row with an id that names its content, so that predictions for other samples cannot pass."""
-    return [
-        {"id": f"{task}-{length}-{index}-{sha256_text(canonical_json(row))[:16]}", **row}
-        for index, row in enumerate(rows)
-    ]
+    name = f"{cell.benchmark}-{cell.task}-{cell.length}"
+    return [{"id": f"{name}-{index}-{sha256_text(canonical_json(row))[:16]}", **row} for index, row in enumerate(rows)]
 
 
 def write_samples(
     path: str | Path,
     *,
-    task: str,
-    length: int,
+    cell: Cell,
     rows: list[dict],
     facts: dict,
     inputs: dict,
@@ -68,14 +76,14 @@ def write_samples(
     `facts` are numbers about the samples (counts, entropies) that the scorer may need.
     """
     path = Path(path)
-    atomic_text(path, "".join(canonical_json(row) + "\n" for row in with_ids(task, length, rows)))
+    atomic_text(path, "".join(canonical_json(row) + "\n" for row in with_ids(cell, rows)))
     manifest = build_manifest(
-        stage=f"samples/{task}/{length}",
+        stage=f"samples/{cell.benchmark}/{cell.task}/{cell.length}",
         inputs=inputs,
         outputs={path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size}},
         settings=settings,
         code=code,
-        counts={"task": task, "length": length, "samples": len(rows), **facts},
+        counts={**asdict(cell), "samples": len(rows), **facts},
         packages=packages,
         seed=settings["seed"],
     )

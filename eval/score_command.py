@@ -1,70 +1,117 @@
-"""Score predictions against their samples.
+"""Score predictions: those of a samples file, or predictions from anywhere that carry their answers.
 
-in : a samples file with its manifest; its predictions (for hops: the output of `megatron_cdt detect`)
-out: score.json with every number at full precision, per cell and per sample, and the hashes of what it scored
-invariant: predictions for other samples are refused.
-run: python -m eval score --samples samples/vt/1024.jsonl --predictions predictions.jsonl --output score.json
+in : a samples file with its manifest and its predictions (of `generate`; for gradients of `megatron_cdt detect`), or
+     --benchmark, --task and a JSON-lines file whose lines hold {"prediction", "answers"} and what the metric needs
+out: score.json: score (0 to 100), n, per_sample (0 to 1), every number at full precision, the hashes of what it scored
+invariant: predictions for other samples are refused; the same predictions give the same score on both ways.
+run: python -m eval score --samples samples/ruler/vt/1024.jsonl --predictions predictions.jsonl --output score.json
+     python -m eval score --benchmark ruler --task vt --predictions mine.jsonl --output score.json
 """
 
 import argparse
 import importlib
 import json
-from pathlib import Path
+from dataclasses import asdict
 
 from contracts.errors import InputError
 from contracts.files import atomic_text, existing_file
 from contracts.fingerprint import code_fingerprint, sha256_file
-from eval.model_files import model_digest
-from eval.predictions import check_identities, read_predictions
-from eval.registry import known_task
+from eval.model_files import model_digest, model_name
+from eval.predictions import answered_lines, check_identities, read_predictions
+from eval.registry import BENCHMARKS, Task, known_task
 from eval.samples import SampleSet, read_json_lines, read_samples
+from eval.scored import Scored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("--samples", required=True, help="samples file written by `build`")
-    parser.add_argument("--predictions", required=True, help="output of `generate`; for hops, of `megatron_cdt detect`")
+    parser.add_argument("--samples", help="samples file written by `build`")
+    parser.add_argument("--benchmark", choices=tuple(BENCHMARKS), help="without --samples: which benchmark's metric")
+    parser.add_argument("--task", help="without --samples: which task's metric")
+    parser.add_argument(
+        "--predictions", required=True, help="output of `generate` or `megatron_cdt detect`, or your own"
+    )
     parser.add_argument("--output", required=True, help="score file to write (JSON)")
-    parser.add_argument("--model", help="model folder that `detect` read, for its digest and name (hops only)")
+    parser.add_argument("--model", help="model folder that `detect` read, for its digest and name (gradients only)")
     parser.add_argument("--model-name", help="name of the model in the report (default: its folder's name)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Score one cell and write it."""
+    result = scored_cell(arguments) if arguments.samples else scored_lines(arguments)
+    atomic_text(arguments.output, json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def scored_cell(arguments: argparse.Namespace) -> dict:
+    """The score of a cell's predictions, with what it was made from."""
     samples = read_samples(arguments.samples)
-    task = known_task(samples.task)
     header, predictions = answers(arguments.predictions, samples, arguments.model)
-    scored = importlib.import_module(task.score_module).score(samples, predictions)
+    rows = [sample | prediction for sample, prediction in zip(samples.rows, predictions, strict=True)]
     name = arguments.model_name or header.get("model_name")
     if name is None:
         raise InputError(f"{arguments.predictions} does not name its model; add --model FOLDER or --model-name NAME")
-    result = {
-        "task": samples.task,
-        "length": samples.length,
+    return {
+        **asdict(samples.cell),
         "model": name,
-        "samples": len(samples.rows),
-        "metrics": scored.metrics,
-        "rows": scored.rows,
+        "inference": header.get("inference", "dense"),
+        **numbers(score_rows(samples.task, samples.cell.task, rows, samples.manifest["counts"])),
         "answered_by": header,
         "settings": samples.manifest["settings"],
         "samples_made_from": samples.manifest["inputs"],
-        "hashes": {
-            "samples_sha256": samples.digest,
-            "predictions_sha256": sha256_file(arguments.predictions),
-            "code_sha256": code_fingerprint("eval.score_command", task.score_module),
-        },
+        "hashes": {"samples_sha256": samples.digest, **hashes(arguments.predictions, samples.task)},
     }
-    atomic_text(arguments.output, json.dumps(result, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def scored_lines(arguments: argparse.Namespace) -> dict:
+    """The score of predictions that carry their answers; InputError names the first line that does not."""
+    if not (arguments.benchmark and arguments.task):
+        raise InputError("give --samples FILE, or --benchmark and --task for predictions that carry their answers")
+    task = known_task(arguments.benchmark, arguments.task)
+    if task.answer != "text":
+        raise InputError(f"{arguments.benchmark} is scored with its samples; give --samples FILE")
+    rows = answered_lines(arguments.predictions)
+    return {
+        "benchmark": arguments.benchmark,
+        "task": arguments.task,
+        "model": arguments.model_name,
+        **numbers(score_rows(task, arguments.task, rows, {})),
+        "hashes": hashes(arguments.predictions, task),
+    }
+
+
+def score_rows(task: Task, name: str, rows: list[dict], facts: dict) -> Scored:
+    """What the task's scorer says of samples with their predictions; `facts` are the builder's numbers."""
+    return importlib.import_module(task.score_module).score(name, rows, facts)
+
+
+def numbers(scored: Scored) -> dict:
+    """The scorer's numbers as score.json holds them."""
+    return {
+        "score": scored.score,
+        "n": len(scored.rows),
+        "per_sample": scored.per_sample,
+        **scored.headline,
+        "metrics": scored.metrics,
+        "rows": scored.rows,
+    }
+
+
+def hashes(predictions: str, task: Task) -> dict:
+    """Digests of the predictions and of the code that scored them."""
+    return {
+        "predictions_sha256": sha256_file(predictions),
+        "code_sha256": code_fingerprint("eval.score_command", task.score_module),
+    }
 
 
 def answers(path: str, samples: SampleSet, model: str | None) -> tuple[dict, list[dict]]:
     """(header, predictions); `detect` writes no header: its lines prove by their ids what they answer, and the
     caller says which model it read.
     """
-    if known_task(samples.task).answer != "norms":
+    if samples.task.answer != "norms":
         return read_predictions(path, samples)
     rows = read_json_lines(existing_file(path, "run `python -m megatron_cdt detect` for it"))
     check_identities(path, rows, samples)
     if model is None:
         return {}, rows
-    return {"model_name": Path(model).resolve().name, "model_sha256": model_digest(model)}, rows
+    return {"model_name": model_name(model), "model_sha256": model_digest(model)}, rows

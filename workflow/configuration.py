@@ -6,6 +6,7 @@ Paths in it are relative to the working folder.
 Run: python -m workflow.configuration '{"run": "demo", ...}'
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,8 @@ from data_prep.settings import (
     TokenizerSettings,
     TokenizeSettings,
 )
+from eval.cells import cells_of
+from eval.registry import WORKFLOW_DATA, known_task
 from eval.settings import EvalSettings
 from megatron_cdt.architecture import ModelSettings
 from megatron_cdt.training.settings import TrainSettings
@@ -104,12 +107,40 @@ class Configuration(Settings):
     @model_validator(mode="after")
     def evaluator_exists(self) -> "Configuration":
         """LongPPL's key tokens are found by a model of this run, or by one that is there already."""
-        name = self.eval.longppl.evaluator
-        if "longppl" in self.eval.tasks and name not in self.train.methods and not Path(name, "config.json").is_file():
+        longppl = self.eval.benchmarks.longppl
+        if longppl is None:
+            return self
+        name, known = longppl.evaluator, [*self.train.methods, *self.eval.models]
+        if name not in known and not Path(name, "config.json").is_file():
             raise ValueError(
-                f"eval.longppl.evaluator {name} is neither a Hugging Face folder nor one of train.methods; "
-                f"name a folder, or {' or '.join(self.train.methods)}"
+                f"eval.benchmarks.longppl.evaluator {name} is neither a Hugging Face folder nor one of the models of "
+                f"this run; name a folder, or {' or '.join(known)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def models_are_there(self) -> "Configuration":
+        """A further model is a Hugging Face folder, and no other model bears its name."""
+        for name, folder in self.eval.models.items():
+            if name in self.train.methods:
+                raise ValueError(f"eval.models.{name}: a training bears this name; choose another")
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+                raise ValueError(f"eval.models.{name}: a name has letters, digits, dots, dashes and underscores only")
+            if not Path(folder, "config.json").is_file():
+                raise ValueError(f"eval.models.{name}: no Hugging Face model in {folder}; correct the folder")
+        return self
+
+    @model_validator(mode="after")
+    def benchmarks_have_their_data(self) -> "Configuration":
+        """What a chosen task cannot be built without has a place."""
+        given = {key for key, path in self.eval.data.model_dump().items() if path}
+        for benchmark, task, _ in cells_of(self.eval.model_dump()):
+            for key in known_task(benchmark, task).needs:
+                if key not in given | set(WORKFLOW_DATA):
+                    raise ValueError(
+                        f"eval.benchmarks.{benchmark}: task {task} needs eval.data.{key}; name its file or folder, or "
+                        "leave the task out"
+                    )
         return self
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eval.report.inputs import ReportData
-from eval.scoring.result import mean, standard_error
+from eval.scored import mean, standard_error
 
 REAL_AT = 2.0
 FEW_KEY_TOKENS = 100
@@ -18,6 +18,7 @@ FEW_KEY_TOKENS = 100
 class Headline:
     """How the report shows a task: its headline metric and, per sample, the number that is compared."""
 
+    benchmark: str
     task: str
     title: str
     metric: str
@@ -31,6 +32,7 @@ class Headline:
 HEADLINES = (
     Headline(
         "perplexity",
+        "books",
         "Perplexity",
         "perplexity",
         "",
@@ -42,6 +44,7 @@ HEADLINES = (
     ),
     Headline(
         "longppl",
+        "books",
         "LongPPL",
         "longppl",
         "",
@@ -52,6 +55,7 @@ HEADLINES = (
         "nats/key token",
     ),
     Headline(
+        "ruler",
         "niah_single_1",
         "Needle (RULER niah_single_1)",
         "string_match_all",
@@ -62,6 +66,7 @@ HEADLINES = (
         "points",
     ),
     Headline(
+        "ruler",
         "vt",
         "Variable tracking (RULER vt)",
         "string_match_all",
@@ -73,6 +78,7 @@ HEADLINES = (
     ),
     Headline(
         "hops",
+        "3hop",
         "Critical-token detection (3 hops)",
         "auc_supporting",
         "",
@@ -116,11 +122,12 @@ def comparisons(data: ReportData) -> list[dict]:
     """Every cell that the first two models share, as numbers for the JSON report."""
     found = []
     for headline in HEADLINES:
-        for length, cell in data.cells(headline.task).items():
+        for length, cell in data.cells(headline.benchmark, headline.task).items():
             difference = cell_difference(headline, data.models, cell)
             if difference is not None:
                 found.append(
                     {
+                        "benchmark": headline.benchmark,
                         "task": headline.task,
                         "length": length,
                         "difference": f"{difference.second} - {difference.first}",
@@ -151,7 +158,7 @@ def evaluator_is_compared(cell: dict[str, dict]) -> str | None:
 
 def can_be_compared(headline: Headline, cell: dict[str, dict]) -> bool:
     """False for LongPPL on few key tokens, or on key tokens that one of the compared models chose."""
-    if headline.task != "longppl":
+    if headline.benchmark != "longppl":
         return True
     enough = all(score["metrics"]["key_tokens"] >= FEW_KEY_TOKENS for score in cell.values())
     return enough and evaluator_is_compared(cell) is None

@@ -56,29 +56,27 @@ class ReportData:
     @property
     def models(self) -> list[str]:
         """Names of the scored models, in order of their first appearance."""
-        return list(dict.fromkeys(score["model"] for score in self.scores))
+        return list(dict.fromkeys(map(column_of, self.scores)))
 
-    def cells(self, task: str) -> dict[int, dict[str, dict]]:
+    def cells(self, benchmark: str, task: str) -> dict[int, dict[str, dict]]:
         """{length: {model: score}} of one task, lengths ascending."""
         found: dict[int, dict[str, dict]] = {}
         for score in sorted(self.scores, key=lambda score: score["length"]):
-            if score["task"] == task:
-                found.setdefault(score["length"], {})[score["model"]] = score
+            if (score["benchmark"], score["task"]) == (benchmark, task):
+                found.setdefault(score["length"], {})[column_of(score)] = score
         return found
 
 
-def named_paths(given: list[str], option: str) -> dict[str, str]:
-    """{name: path} of arguments that read NAME=PATH; InputError for any other form."""
-    for text in given:
-        if not all(text.partition("=")):
-            raise InputError(f"{option} {text}: expected NAME=PATH, for example cdt=metrics.jsonl")
-    return {text.partition("=")[0]: text.partition("=")[2] for text in given}
+def column_of(score: dict) -> str:
+    """The column of a score: its model, and its method of inference where that is not plain dense attention."""
+    inference = score.get("inference", "dense")
+    return score["model"] if inference == "dense" else f"{score['model']} + {inference}"
 
 
 def read_score(path: str) -> dict:
     """One score.json; InputError where it is something else."""
     score = read_json(existing_file(path, "run `python -m eval score` for it"))
-    if not {"task", "length", "model", "metrics", "rows", "hashes"} <= score.keys():
+    if not {"benchmark", "task", "length", "model", "metrics", "rows", "hashes"} <= score.keys():
         raise InputError(f"{path}: not a score file; run `python -m eval score` for it")
     return score
 
@@ -102,8 +100,8 @@ def read_picture(model: str, samples_path: str, predictions_path: str, tokenizer
     {"model", "id", "threshold", "tokens": [{"text", "kind", "fact", "norm", "noise"}]}; `fact` numbers the span.
     """
     samples = read_samples(samples_path)
-    if samples.task != "hops":
-        raise InputError(f"{samples_path}: the picture needs samples of task hops, not {samples.task}")
+    if samples.task.answer != "norms":
+        raise InputError(f"{samples_path}: the picture needs samples of hops, not of {samples.cell.benchmark}")
     predictions = read_json_lines(existing_file(predictions_path, "run `python -m megatron_cdt detect` for it"))
     check_identities(predictions_path, predictions, samples)
     sample, prediction = samples.rows[0], predictions[0]

@@ -39,7 +39,7 @@ def size_text(data: ReportData) -> str:
 def entropy_notes(data: ReportData) -> list[str]:
     """Which models are not below the unigram entropy."""
     found = []
-    for length, cell in data.cells("perplexity").items():
+    for length, cell in data.cells("perplexity", "books").items():
         for model, score in cell.items():
             bound = unigram_bound(score["metrics"]["unigram"])
             if score["metrics"]["nats_per_token"] >= bound:
@@ -59,7 +59,11 @@ def unsolved_notes(data: ReportData) -> list[str]:
     """Tasks that no model solves."""
     best = {}
     for task, name in (("niah_single_1", "the needle task"), ("vt", "variable tracking")):
-        scores = [score["metrics"]["string_match_all"] for score in data.scores if score["task"] == task]
+        scores = [
+            score["metrics"]["string_match_all"]
+            for score in data.scores
+            if (score["benchmark"], score["task"]) == ("ruler", task)
+        ]
         if scores and max(scores) < UNSOLVED_BELOW:
             best[name] = max(scores)
     if not best:
@@ -76,7 +80,7 @@ def detection_notes(data: ReportData) -> list[str]:
     """Critical-token detection that is no better than guessing."""
     lowest = []
     for score in data.scores:
-        if score["task"] == "hops":
+        if score["benchmark"] == "hops":
             error = score["metrics"]["standard_error"]["auc_supporting"] or 0.0
             lowest.append((score["metrics"]["auc_supporting"] or GUESSING) - REAL_AT * error)
     if not lowest or max(lowest) > GUESSING:
@@ -90,7 +94,7 @@ def detection_notes(data: ReportData) -> list[str]:
 def key_token_notes(data: ReportData) -> list[str]:
     """LongPPL cells that rest on few key tokens, or on none."""
     found = []
-    for length, cell in data.cells("longppl").items():
+    for length, cell in data.cells("longppl", "books").items():
         counts = {score["metrics"]["key_tokens"] for score in cell.values()}
         if max(counts) == 0:
             found.append(
@@ -104,7 +108,7 @@ def key_token_notes(data: ReportData) -> list[str]:
 
 def evaluator_notes(data: ReportData) -> list[str]:
     """A model that is compared on tokens of its own choice."""
-    judges = {evaluator_is_compared(cell) for cell in data.cells("longppl").values()} - {None}
+    judges = {evaluator_is_compared(cell) for cell in data.cells("longppl", "books").values()} - {None}
     return [
         f"The key tokens of LongPPL were found by {judge}, one of the models compared: tokens that it finds easy. That "
         "favours it, so no winner is named. An evaluator from outside gives a fair comparison."
@@ -144,7 +148,7 @@ def window_notes(data: ReportData) -> list[str]:
 
 def sample_notes(data: ReportData) -> list[str]:
     """How few samples the smallest cell has."""
-    counts = [score["samples"] for score in data.scores]
+    counts = [score["n"] for score in data.scores]
     if not counts or min(counts) >= FEW_SAMPLES:
         return []
     return [

@@ -63,7 +63,7 @@ def lead(data: ReportData, about: str) -> str:
     sentence = f"This page compares {names}{about} on held-back books and on long-context tasks."
     losses = [
         (score["metrics"]["nats_per_token"], unigram_bound(score["metrics"]["unigram"]))
-        for cell in data.cells("perplexity").values()
+        for cell in data.cells("perplexity", "books").values()
         for score in cell.values()
     ]
     if not losses:
@@ -91,7 +91,7 @@ def results(data: ReportData) -> str:
 
 def unigram_section(data: ReportData) -> str:
     """Bars: what each model loses per token against what frequencies alone would lose."""
-    cells = data.cells("perplexity")
+    cells = data.cells("perplexity", "books")
     if not cells:
         return ""
     bars = []
@@ -166,7 +166,7 @@ def loss_series(curve: Curve, colour: int, reach: int) -> list[Series]:
 
 def unigram_levels(data: ReportData) -> list[Level]:
     """The unigram entropy of the train books, where it is known."""
-    for cell in data.cells("perplexity").values():
+    for cell in data.cells("perplexity", "books").values():
         for score in cell.values():
             if "train_entropy" in score["metrics"]["unigram"]:
                 return [Level("unigram entropy of the train books", score["metrics"]["unigram"]["train_entropy"])]
@@ -235,7 +235,7 @@ def picture_section(data: ReportData) -> str:
 
 def detection_section(data: ReportData) -> str:
     """The numbers behind the picture, over all samples."""
-    if not data.cells("hops"):
+    if not data.cells("hops", "3hop"):
         return ""
     return (
         "<p>Per kind: the share of its tokens that are critical (norm at or above the row's mean), and below it their "

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from eval.benchmarks.hops.score import KINDS
 from eval.report.comparison import HEADLINES, Difference, Headline, can_be_compared, cell_difference, winner
-from eval.report.inputs import ReportData
-from eval.scoring.hops import KINDS
+from eval.report.inputs import ReportData, column_of
 
 
 def significant(value: float | None, digits: int = 4) -> str:
@@ -34,7 +34,7 @@ def headline_table(data: ReportData) -> str:
     """Models by tasks by lengths."""
     rows = []
     for headline in HEADLINES:
-        cells = data.cells(headline.task)
+        cells = data.cells(headline.benchmark, headline.task)
         for position, (length, cell) in enumerate(cells.items()):
             row = headline_row(data, headline, length, cell)
             title = task_cell(headline, len(cells)) if position == 0 else ""
@@ -57,7 +57,7 @@ def headline_row(data: ReportData, headline: Headline, length: int, cell: dict[s
     difference = cell_difference(headline, data.models, cell)
     fair = can_be_compared(headline, cell)
     best = winner(headline, difference) if fair else None
-    samples = max(score["samples"] for score in cell.values())
+    samples = max(score["n"] for score in cell.values())
     numbers = "".join(model_cell(headline, cell.get(model), model == best) for model in data.models)
     compared = difference_cell(headline, difference, fair) if len(data.models) > 1 else ""
     return f'<td class="n">{length:,}</td><td class="n">{samples}</td>{numbers}{compared}'
@@ -74,7 +74,7 @@ def model_cell(headline: Headline, score: dict | None, best: bool) -> str:
         "perplexity": lambda: f"{metrics['nats_per_token']:.4f} nats/token",
         "longppl": lambda: f"{metrics['key_tokens']:,} key tokens",
         "hops": lambda: f"recall {significant(metrics['recall']['supporting'], 3)}",
-    }.get(headline.task, lambda: "")()
+    }.get(headline.benchmark, lambda: "")()
     weight = "strong" if best else "span"
     return f'<td class="n"><{weight}>{shown}</{weight}><span class="detail">{escape(detail)}</span></td>'
 
@@ -92,7 +92,7 @@ def difference_cell(headline: Headline, difference: Difference | None, fair: boo
 def detection_table(data: ReportData) -> str:
     """Which kinds of tokens each model's gradients call critical."""
     rows = []
-    for length, cell in data.cells("hops").items():
+    for length, cell in data.cells("hops", "3hop").items():
         for model, score in cell.items():
             metrics = score["metrics"]
             kinds = "".join(kind_cell(metrics, kind) for kind in KINDS)
@@ -139,6 +139,6 @@ def score_hash_table(data: ReportData) -> str:
             score["answered_by"].get("model_sha256", ""),
         )
         cells = "".join(map(digest_cell, digests))
-        name = f"{score['model']} / {score['task']} / {score['length']}"
+        name = " / ".join([column_of(score), score["benchmark"], score["task"], str(score["length"])])
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
     return table(["Cell", "Samples", "Predictions", "Weights"], rows)

@@ -10,9 +10,9 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.chat_template import ANSWER, QUESTION, chat_frame, render, template_text
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer, load_tokenizer
-from data_prep.chat_template import ANSWER, QUESTION, chat_frame, render, template_text
 from data_prep.corpus_settings import CorpusSettings
 from data_prep.encode_sample import SampleEncoder, encoder_of
 from data_prep.sources.longalpaca import sample_of as longalpaca_sample

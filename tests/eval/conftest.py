@@ -93,19 +93,31 @@ def model_folder(make_model) -> Path:
     return make_model(seed=0, scale=4.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context_of(tokenizer, books_folder):
-    """context_of(task, length, settings=..., **more) -> BuildContext over the small books."""
+    """context_of(benchmark, task, length, options of the benchmark, ...) -> BuildContext over the small books.
 
-    def make(task: str, length: int, settings: dict | None = None, **more) -> BuildContext:
+    `shared` are keys of `eval` outside the benchmark; `data` adds to the books or takes them away (None).
+    """
+
+    def make(
+        benchmark: str,
+        task: str,
+        length: int,
+        options: dict | None = None,
+        shared: dict | None = None,
+        data: dict | None = None,
+    ) -> BuildContext:
+        settings = {"lengths": [length], "benchmarks": {benchmark: options or {}}, **(shared or {})}
+        paths = {"books": str(books_folder), **(data or {})}
         return BuildContext(
+            benchmark=benchmark,
             task=task,
             length=length,
             tokenizer=tokenizer,
-            settings=EvalSettings.model_validate(settings or {}),
-            books_folder=str(books_folder),
+            settings=EvalSettings.model_validate(settings),
+            data_paths={key: str(path) for key, path in paths.items() if path is not None},
             device="cpu",
-            **more,
         )
 
     return make

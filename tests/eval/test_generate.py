@@ -28,7 +28,7 @@ append = predictions.PredictionLog.append
 def append_and_die(log, prediction):
     append(log, prediction)
     if log.done == 4:
-        log.handle.write(b'{"id":"perplexity-200-4-')
+        log.handle.write(b'{"id":"perplexity-books-200-4-')
         log.handle.flush()
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -37,12 +37,15 @@ sys.exit(command_line.main("eval", COMMANDS, sys.argv[1:]))
 """
 
 
-def build(folder: Path, task: str, length: int, tokenizer, books, settings: dict) -> Path:
+def build(folder: Path, cell: str, length: int, tokenizer, books, benchmarks: dict, **shared) -> Path:
+    """The samples of a cell, named as `benchmark/task`."""
+    benchmark, task = cell.split("/")
     parser = argparse.ArgumentParser()
     build_command.add_arguments(parser)
-    output = folder / task / f"{length}.jsonl"
-    command = f"--task {task} --length {length} --tokenizer {tokenizer} --books {books} --output {output}".split()
-    build_command.run(parser.parse_args([*command, "--settings", json.dumps(settings)]))
+    output = folder / cell / f"{length}.jsonl"
+    settings = json.dumps({"lengths": [length], "benchmarks": benchmarks, **shared})
+    words = f"--benchmark {benchmark} --task {task} --length {length} --tokenizer {tokenizer} --output {output}"
+    build_command.run(parser.parse_args([*words.split(), "--data", f"books={books}", "--settings", settings]))
     return output
 
 
@@ -57,10 +60,13 @@ def generate(model: Path, samples: Path, output: Path) -> Path:
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory, tokenizer_folder, books_folder):
     folder = tmp_path_factory.mktemp("samples")
-    settings = {"perplexity": {"samples": 40}, "niah_single_1": {"samples": 2, "tokens_to_generate": 12}}
+    settings = {
+        "perplexity": {"samples": 40},
+        "ruler": {"samples": 2, "niah_single_1": {"tokens_to_generate": 12}},
+    }
     return {
-        task: build(folder, task, length, tokenizer_folder, books_folder, settings)
-        for task, length in (("perplexity", 200), ("niah_single_1", 450))
+        cell.partition("/")[0]: build(folder, cell, length, tokenizer_folder, books_folder, settings)
+        for cell, length in (("perplexity/books", 200), ("ruler/niah_single_1", 450))
     }
 
 
@@ -121,16 +127,16 @@ def test_predictions_hold_a_loss_for_every_token_but_the_first(samples, model_fo
 
 
 def test_answers_are_text_and_repeat_exactly(samples, model_folder, tmp_path):
-    once, again = (generate(model_folder, samples["niah_single_1"], tmp_path / name) for name in ("1", "2"))
+    once, again = (generate(model_folder, samples["ruler"], tmp_path / name) for name in ("1", "2"))
     assert once.read_bytes() == again.read_bytes()
-    _, rows = read_predictions(once, read_samples(samples["niah_single_1"]))
-    assert all(isinstance(row["text"], str) and row["tokens"] <= 12 for row in rows)
+    _, rows = read_predictions(once, read_samples(samples["ruler"]))
+    assert all(isinstance(row["prediction"], str) and row["tokens"] <= 12 for row in rows)
 
 
 def test_predictions_for_other_samples_are_refused(samples, model_folder, tmp_path, tokenizer_folder, books_folder):
     output = generate(model_folder, samples["perplexity"], tmp_path / "p.jsonl")
-    settings = {"seed": 1, "perplexity": {"samples": 40}}
-    other = build(tmp_path, "perplexity", 200, tokenizer_folder, books_folder, settings)
+    settings = {"perplexity": {"samples": 40}}
+    other = build(tmp_path, "perplexity/books", 200, tokenizer_folder, books_folder, settings, seed=1)
     with pytest.raises(InputError, match="other samples"):
         read_predictions(output, read_samples(other))
 
@@ -146,7 +152,7 @@ def test_a_model_with_another_tokenizer_is_refused(samples, model_folder, tmp_pa
 
 
 def test_hops_samples_are_left_to_detect(model_folder, tmp_path, tokenizer_folder, books_folder):
-    path = build(tmp_path, "hops", 450, tokenizer_folder, books_folder, {"hops": {"samples": 1}})
+    path = build(tmp_path, "hops/3hop", 450, tokenizer_folder, books_folder, {"hops": {"samples": 1}})
     with pytest.raises(InputError, match="megatron_cdt detect"):
         generate(model_folder, path, tmp_path / "p.jsonl")
 
@@ -154,7 +160,7 @@ def test_hops_samples_are_left_to_detect(model_folder, tmp_path, tokenizer_folde
 def test_samples_beyond_the_models_window_give_a_warning(
     model_folder, tmp_path, tokenizer_folder, books_folder, capsys
 ):
-    path = build(tmp_path, "perplexity", 513, tokenizer_folder, books_folder, {"perplexity": {"samples": 1}})
+    path = build(tmp_path, "perplexity/books", 513, tokenizer_folder, books_folder, {"perplexity": {"samples": 1}})
     generate(model_folder, path, tmp_path / "p.jsonl")
     assert "window of 512" in capsys.readouterr().err
 
@@ -162,8 +168,8 @@ def test_samples_beyond_the_models_window_give_a_warning(
 def test_building_twice_gives_the_same_bytes_whatever_else_is_asked_for(
     samples, tmp_path, tokenizer_folder, books_folder
 ):
-    settings = {"perplexity": {"samples": 40}, "vt": {"samples": 3}, "lengths": [64, 200], "longppl": {"window": 32}}
-    again = build(tmp_path, "perplexity", 200, tokenizer_folder, books_folder, settings)
+    settings = {"perplexity": {"samples": 40}, "ruler": {"samples": 3}, "longppl": {"window": 32}}
+    again = build(tmp_path, "perplexity/books", 200, tokenizer_folder, books_folder, settings)
     assert again.read_bytes() == samples["perplexity"].read_bytes()
     assert again.with_suffix(".manifest.json").read_bytes() == (
         samples["perplexity"].with_suffix(".manifest.json").read_bytes()

@@ -12,6 +12,12 @@ from eval.__main__ import COMMANDS
 from eval.report.charts import smoothed, ticks
 from eval.report.tables import significant
 
+CELLS = (
+    (("perplexity", "books"), 200),
+    (("longppl", "books"), 200),
+    (("ruler", "niah_single_1"), 450),
+    (("hops", "3hop"), 450),
+)
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -59,23 +65,25 @@ def made(tmp_path_factory, tokenizer_folder, books_folder, make_model):
     """The whole evaluation of two tiny models through the command line; returns its folder."""
     folder = tmp_path_factory.mktemp("run")
     models = {"ce": make_model(seed=1), "cdt": make_model(seed=2)}
-    settings = {
+    benchmarks = {
         "perplexity": {"samples": 3},
         "longppl": {"samples": 3, "window": 64, "stride": 32, "alpha": 0.0, "beta": -20.0},
-        "niah_single_1": {"samples": 2, "tokens_to_generate": 4},
+        "ruler": {"samples": 2, "niah_single_1": {"tokens_to_generate": 4}},
         "hops": {"samples": 2},
     }
+    settings = json.dumps({"lengths": [200, 450], "benchmarks": benchmarks})
     scores = []
-    for task, length in (("perplexity", 200), ("longppl", 200), ("niah_single_1", 450), ("hops", 450)):
-        samples = folder / "samples" / task / f"{length}.jsonl"
-        common = ["--tokenizer", tokenizer_folder, "--books", books_folder, "--evaluator", models["ce"]]
-        asked = ["--task", task, "--length", length, "--settings", json.dumps(settings)]
-        assert run("build", *asked, *common, "--output", samples, "--device", "cpu") == 0
+    for (benchmark, task), length in CELLS:
+        samples = folder / "samples" / benchmark / task / f"{length}.jsonl"
+        data = ["--data", f"books={books_folder}", f"evaluator={models['ce']}"]
+        asked = ["--benchmark", benchmark, "--task", task, "--length", length, "--settings", settings]
+        made = ["--tokenizer", tokenizer_folder, "--output", samples, "--device", "cpu"]
+        assert run("build", *asked, *data, *made) == 0
         for name, model in models.items():
-            cell = folder / "eval" / name / task / str(length)
+            cell = folder / "eval" / name / "dense" / benchmark / task / str(length)
             cell.mkdir(parents=True)
             predictions = cell / "predictions.jsonl"
-            if task == "hops":
+            if benchmark == "hops":
                 hops_predictions(samples, predictions, 1.0 if name == "ce" else 2.0)
                 of_model = ["--model", model]
             else:
@@ -107,8 +115,8 @@ def report_words(folder, scores, tokenizer_folder) -> list:
         words += [
             "--detect",
             model,
-            folder / "samples/hops/450.jsonl",
-            folder / f"eval/{model}/hops/450/predictions.jsonl",
+            folder / "samples/hops/3hop/450.jsonl",
+            folder / f"eval/{model}/dense/hops/3hop/450/predictions.jsonl",
         ]
     return [*words, "--manifests", *sorted((folder / "samples").rglob("*.manifest.json"))]
 
@@ -133,30 +141,32 @@ def test_every_section_is_there(made):
 def test_the_json_holds_every_score_whole(made):
     numbers = json.loads((made / "report.json").read_text())
     assert numbers["models"] == ["ce", "cdt"]
-    scores = {(score["model"], score["task"]): score for score in numbers["scores"]}
+    scores = {(score["model"], score["benchmark"]): score for score in numbers["scores"]}
     assert len(scores) == 8
-    for (model, task), score in scores.items():
-        (path,) = (made / "eval" / model / task).rglob("score.json")
+    for (model, benchmark), score in scores.items():
+        (path,) = (made / "eval" / model / "dense" / benchmark).rglob("score.json")
         assert score == json.loads(path.read_text())
     shown = scores["cdt", "perplexity"]["metrics"]["perplexity"]
     assert f"{shown:.1f}" in (made / "report.html").read_text()
 
 
 def test_a_score_names_the_bytes_it_scored(made):
-    score = json.loads((made / "eval/ce/perplexity/200/score.json").read_text())
-    assert score["hashes"]["samples_sha256"] == sha256_file(made / "samples/perplexity/200.jsonl")
-    assert score["hashes"]["predictions_sha256"] == sha256_file(made / "eval/ce/perplexity/200/predictions.jsonl")
-    hops = json.loads((made / "eval/ce/hops/450/score.json").read_text())
+    score = json.loads((made / "eval/ce/dense/perplexity/books/200/score.json").read_text())
+    assert score["hashes"]["samples_sha256"] == sha256_file(made / "samples/perplexity/books/200.jsonl")
+    assert score["hashes"]["predictions_sha256"] == sha256_file(
+        made / "eval/ce/dense/perplexity/books/200/predictions.jsonl"
+    )
+    hops = json.loads((made / "eval/ce/dense/hops/3hop/450/score.json").read_text())
     assert hops["answered_by"]["model_sha256"] == score["answered_by"]["model_sha256"]
 
 
 def test_differences_are_taken_sample_by_sample(made):
     numbers = json.loads((made / "report.json").read_text())
-    found = next(entry for entry in numbers["comparisons"] if entry["task"] == "perplexity")
+    found = next(entry for entry in numbers["comparisons"] if entry["benchmark"] == "perplexity")
     rows = {
         score["model"]: [row["nats_per_token"] for row in score["rows"]]
         for score in numbers["scores"]
-        if score["task"] == "perplexity"
+        if score["benchmark"] == "perplexity"
     }
     expected = sum(b - a for a, b in zip(rows["ce"], rows["cdt"], strict=True)) / 3
     assert found["mean"] == pytest.approx(expected, abs=1e-12)
@@ -176,15 +186,15 @@ def test_the_picture_shows_every_character_of_the_sample(made):
     page = (made / "report.html").read_text()
     picture = re.search(r'<p class="tokens">(.*?)</p></figure>', page, re.DOTALL).group(1)
     shown = re.sub(r"<[^>]+>", "", picture).replace("␣", "").replace("&quot;", '"').replace("&#x27;", "'")
-    sample = json.loads((made / "samples/hops/450.jsonl").read_text().splitlines()[0])
+    sample = json.loads((made / "samples/hops/3hop/450.jsonl").read_text().splitlines()[0])
     assert "".join(shown.split()).endswith("".join(f"{sample['question']} {sample['answer']}".split()))
     assert picture.count('class="kind-supporting"') == 3
 
 
 def test_the_same_inputs_give_the_same_bytes(made, tokenizer_folder, tmp_path):
     scores = [
-        made / "eval" / model / task / "score.json"
-        for task in ("perplexity/200", "longppl/200", "niah_single_1/450", "hops/450")
+        made / "eval" / model / "dense" / benchmark / task / str(length) / "score.json"
+        for (benchmark, task), length in CELLS
         for model in ("ce", "cdt")
     ]
     assert run("report", *report_words(made, scores, tokenizer_folder), "--output", tmp_path / "report.html") == 0
@@ -213,8 +223,8 @@ def test_bad_inputs_end_with_code_2_and_one_line(words, tmp_path, capsys):
 
 
 def test_scoring_another_cells_predictions_is_refused(made, tmp_path, capsys):
-    words = ["--samples", made / "samples/longppl/200.jsonl", "--output", tmp_path / "score.json"]
-    assert run("score", *words, "--predictions", made / "eval/ce/perplexity/200/predictions.jsonl") == 2
+    words = ["--samples", made / "samples/longppl/books/200.jsonl", "--output", tmp_path / "score.json"]
+    assert run("score", *words, "--predictions", made / "eval/ce/dense/perplexity/books/200/predictions.jsonl") == 2
     assert "other samples" in capsys.readouterr().err
     assert not (tmp_path / "score.json").exists()
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from contracts.errors import InputError
-from eval.samples import manifest_path, read_samples, with_ids, write_samples
+from eval.samples import Cell, manifest_path, read_samples, with_ids, write_samples
 
 
 @pytest.fixture
@@ -12,8 +12,7 @@ def write(tmp_path):
         path = tmp_path / name
         write_samples(
             path,
-            task="vt",
-            length=64,
+            cell=Cell("ruler", "vt", 64),
             rows=rows,
             facts={"extra": 3},
             inputs={"tokenizer_digest": "abc"},
@@ -29,8 +28,8 @@ def write(tmp_path):
 def test_what_is_written_is_read_back_with_its_manifest(write):
     samples = read_samples(write([{"input_ids": [1, 2]}, {"input_ids": [3]}]))
     assert [row["input_ids"] for row in samples.rows] == [[1, 2], [3]]
-    assert (samples.task, samples.length, samples.manifest["seed"]) == ("vt", 64, 5)
-    assert samples.manifest["counts"] == {"task": "vt", "length": 64, "samples": 2, "extra": 3}
+    assert (samples.cell, samples.manifest["seed"]) == (Cell("ruler", "vt", 64), 5)
+    assert samples.manifest["counts"] == {"benchmark": "ruler", "task": "vt", "length": 64, "samples": 2, "extra": 3}
 
 
 def test_the_same_rows_give_the_same_bytes(write):
@@ -56,9 +55,10 @@ def test_a_missing_file_or_manifest_is_told_with_its_cure(write, tmp_path):
 
 
 def test_ids_are_unique_and_name_the_content():
-    ids = [row["id"] for row in with_ids("vt", 8, [{"a": 1}, {"a": 1}, {"a": 2}])]
+    ids = [row["id"] for row in with_ids(Cell("ruler", "vt", 8), [{"a": 1}, {"a": 1}, {"a": 2}])]
     assert len(set(ids)) == 3
-    assert with_ids("vt", 8, [{"a": 2}])[0]["id"] != with_ids("vt", 8, [{"a": 1}])[0]["id"]
+    cell = Cell("ruler", "vt", 8)
+    assert with_ids(cell, [{"a": 2}])[0]["id"] != with_ids(cell, [{"a": 1}])[0]["id"]
 
 
 def test_manifests_hold_no_machine_paths(write, tmp_path):

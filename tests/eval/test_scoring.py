@@ -1,5 +1,4 @@
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,22 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import InputError
-from eval.samples import SampleSet
-from eval.scoring import hops, longppl, perplexity, string_match
-from eval.scoring.hops import roc_auc
-from eval.scoring.result import mean, standard_error
+from eval.benchmarks.hops import score as hops
+from eval.benchmarks.hops.score import roc_auc
+from eval.benchmarks.longppl import score as longppl
+from eval.benchmarks.perplexity import score as perplexity
+from eval.benchmarks.ruler import score as ruler
+from eval.scored import mean, standard_error
 
 UNIGRAM = {"unigram": {"held_back_entropy": 3.0}}
 numbers = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=20)
 
 
-def sample_set(rows: list[dict], counts: dict | None = None) -> SampleSet:
-    named = [{"id": str(index), **row} for index, row in enumerate(rows)]
-    return SampleSet(Path("samples.jsonl"), named, {"counts": counts or {}}, "digest")
-
-
-def answers(values: list[dict]) -> list[dict]:
-    return [{"id": str(index), **value} for index, value in enumerate(values)]
+def merged(samples: list[dict], predictions: list[dict]) -> list[dict]:
+    """Samples with their predictions, as scorers get them."""
+    return [{"id": str(i), **a, **b} for i, (a, b) in enumerate(zip(samples, predictions, strict=True))]
 
 
 @given(numbers, numbers)
@@ -43,8 +40,8 @@ def test_mean_and_standard_error_equal_numpys(values):
 
 
 def test_perplexity_is_pooled_over_tokens():
-    samples = sample_set([{"input_ids": [1, 2, 3]}, {"input_ids": [1, 2]}], UNIGRAM)
-    scored = perplexity.score(samples, answers([{"losses": [1.0, 2.0]}, {"losses": [6.0]}]))
+    samples = [{"input_ids": [1, 2, 3]}, {"input_ids": [1, 2]}]
+    scored = perplexity.score("books", merged(samples, [{"losses": [1.0, 2.0]}, {"losses": [6.0]}]), UNIGRAM)
     assert scored.metrics["nats_per_token"] == 3.0
     assert scored.metrics["perplexity"] == math.exp(3.0)
     assert scored.metrics["tokens"] == 3
@@ -57,8 +54,8 @@ def test_longppl_pools_key_tokens_in_log_space_and_reads_each_loss_one_before_it
         {"input_ids": [5, 6], "key_positions": []},
         {"input_ids": [5, 6], "key_positions": [1]},
     ]
-    losses = answers([{"losses": [1.0, 50.0, 2.0]}, {"losses": [9.0]}, {"losses": [6.0]}])
-    scored = longppl.score(sample_set(rows), losses)
+    losses = [{"losses": [1.0, 50.0, 2.0]}, {"losses": [9.0]}, {"losses": [6.0]}]
+    scored = longppl.score("books", merged(rows, losses), {})
     assert scored.metrics["longppl"] == math.exp(3.0)
     assert scored.metrics["key_tokens"] == 3
     assert scored.metrics["perplexity"] == pytest.approx(math.exp(68.0 / 5))
@@ -66,7 +63,7 @@ def test_longppl_pools_key_tokens_in_log_space_and_reads_each_loss_one_before_it
 
 
 def test_longppl_without_key_tokens_is_null_and_not_an_error():
-    scored = longppl.score(sample_set([{"input_ids": [1, 2], "key_positions": []}]), answers([{"losses": [1.0]}]))
+    scored = longppl.score("books", [{"id": "0", "input_ids": [1, 2], "key_positions": [], "losses": [1.0]}], {})
     assert scored.metrics["longppl"] is None
     assert scored.metrics["key_tokens"] == 0
 
@@ -82,8 +79,9 @@ def test_longppl_without_key_tokens_is_null_and_not_an_error():
     ],
 )
 def test_string_match_all_is_the_share_of_expected_strings_found(answer, expected, score):
-    scored = string_match.score(sample_set([{"outputs": expected}]), answers([{"text": answer}]))
-    assert scored.metrics["string_match_all"] == score
+    scored = ruler.score("vt", [{"prediction": answer, "answers": expected}], {})
+    assert scored.metrics["string_match_all"] == scored.score == score
+    assert scored.per_sample == [score / 100]
 
 
 HOPS_ROW = {
@@ -100,7 +98,7 @@ HOPS_ROW = {
 
 def test_hops_counts_critical_tokens_by_kind():
     found = {"grad_norm": [1, 2, 4, 1, 3, 1, 1, 9], "noise": [1, 1, 0, 1, 0, 1, 1, 0], "ce": 2.0}
-    metrics = hops.score(sample_set([HOPS_ROW]), answers([found])).metrics
+    metrics = hops.score("3hop", merged([HOPS_ROW], [found]), {}).metrics
     assert metrics["recall"] == {
         "supporting": 0.5,
         "interference": 0.5,
@@ -119,7 +117,7 @@ def test_hops_counts_critical_tokens_by_kind():
 def test_scaling_every_norm_of_a_row_changes_no_area_and_no_relative_norm():
     found = {"grad_norm": [1, 2, 4, 1, 3, 1, 1, 9], "noise": [1, 1, 0, 1, 0, 1, 1, 0]}
     scaled = {**found, "grad_norm": [value * 1e-6 for value in found["grad_norm"]]}
-    one, other = (hops.score(sample_set([HOPS_ROW]), answers([value])).metrics for value in (found, scaled))
+    one, other = (hops.score("3hop", merged([HOPS_ROW], [value]), {}).metrics for value in (found, scaled))
     assert one["auc_supporting"] == other["auc_supporting"]
     assert one["relative_norm"] == pytest.approx(other["relative_norm"])
 
@@ -127,4 +125,4 @@ def test_scaling_every_norm_of_a_row_changes_no_area_and_no_relative_norm():
 @pytest.mark.parametrize("wrong", [[1.0], [1.0, float("nan")], [1.0, None], None])
 def test_predictions_with_missing_or_broken_numbers_are_refused(wrong):
     with pytest.raises(InputError, match="losses"):
-        perplexity.score(sample_set([{"input_ids": [1, 2, 3]}], UNIGRAM), answers([{"losses": wrong}]))
+        perplexity.score("books", [{"id": "0", "input_ids": [1, 2, 3], "losses": wrong}], UNIGRAM)

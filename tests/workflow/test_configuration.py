@@ -59,10 +59,10 @@ def test_sections_that_contradict_each_other_stop_the_run_before_its_first_job(f
 @pytest.mark.parametrize(
     ("changes", "cure"),
     [
-        ({"eval": {"longppl": {"window": 5000}}}, "longppl.window"),
+        ({"eval": {"benchmarks": {"longppl": {"window": 5000}}}}, "longppl.window"),
         ({"model": {"hugging_face": "folder"}}, "keep one of them"),
         ({"train": {"layout": {"processes": 3}}}, "set processes to a multiple of 2"),
-        ({"eval": {"longppl": {"evaluator": "cde"}}}, "eval.longppl.evaluator"),
+        ({"eval": {"benchmarks": {"longppl": {"evaluator": "cde"}}}}, "eval.benchmarks.longppl.evaluator"),
     ],
 )
 def test_the_check_across_sections_says_what_to_change(changes, cure, capsys):

@@ -5,7 +5,8 @@ import pytest
 from tests.workflow.conftest import DEMO
 
 METHODS = DEMO["train"]["methods"]
-TASKS = DEMO["eval"]["tasks"]
+BENCHMARKS = ("perplexity books", "longppl books", "ruler niah_single_1", "ruler vt", "hops 3hop")
+READING_BOOKS = ("perplexity books", "longppl books", "hops 3hop")
 LENGTHS = DEMO["eval"]["lengths"]
 ROWS = {f"{rule} {split}" for rule in ("tokenize", "pack") for split in ("train", "validation")}
 
@@ -17,22 +18,22 @@ def samples(*tasks, lengths=LENGTHS):
 def answers(*tasks, models=METHODS, lengths=LENGTHS):
     """The cells of some tasks: prediction and score of every model at every length, and the report."""
     cells = [
-        (f"detect_critical_tokens {cell}" if task == "hops" else f"generate {cell}", f"score {cell}")
+        (f"detect_critical_tokens {cell}" if task == "hops 3hop" else f"generate {cell}", f"score {cell}")
         for task in tasks
         for model in models
         for length in lengths
-        for cell in [f"{model} {task} {length}"]
+        for cell in [f"{model} dense {task} {length}"]
     ]
     return {job for cell in cells for job in cell} | {"report"}
 
 
 def trainings(*methods):
     """Trainings and all that their models are asked; LongPPL's key tokens are found by the model `ce`."""
-    key_tokens = samples("longppl") | answers("longppl") if "ce" in methods else set()
-    return {f"train {method}" for method in methods} | answers(*TASKS, models=methods) | key_tokens
+    key_tokens = samples("longppl books") | answers("longppl books") if "ce" in methods else set()
+    return {f"train {method}" for method in methods} | answers(*BENCHMARKS, models=methods) | key_tokens
 
 
-EVERYTHING = {"train_tokenizer", "start_model"} | ROWS | samples(*TASKS) | trainings(*METHODS)
+EVERYTHING = {"train_tokenizer", "start_model"} | ROWS | samples(*BENCHMARKS) | trainings(*METHODS)
 
 
 def test_a_finished_run_has_nothing_to_do(project):
@@ -55,14 +56,12 @@ def test_touching_a_validation_book_leaves_the_tokenizer_and_the_training_rows(p
 
 def test_touching_a_test_book_reruns_the_tasks_that_read_it(project):
     project.touch("resources/pg19/test/4.txt")
-    reading = ("perplexity", "longppl", "hops")
-    assert project.to_run() == samples(*reading) | answers(*reading)
+    assert project.to_run() == samples(*READING_BOOKS) | answers(*READING_BOOKS)
 
 
 def test_a_book_that_is_taken_away_is_noticed(project):
     (project.folder / "resources/pg19/test/4.txt").unlink()
-    reading = ("perplexity", "longppl", "hops")
-    assert project.to_run() == samples(*reading) | answers(*reading)
+    assert project.to_run() == samples(*READING_BOOKS) | answers(*READING_BOOKS)
 
 
 @pytest.mark.parametrize("module", ["data_prep/pack_command.py", "data_prep/pack_settings.py"])
@@ -73,7 +72,7 @@ def test_editing_packing_leaves_tokens_and_samples(project, module):
 
 def test_editing_tokenizing_leaves_the_tokenizer(project):
     project.edit("data_prep/tokenize_shard.py")
-    assert project.to_run() == ROWS | trainings(*METHODS) | samples("perplexity")
+    assert project.to_run() == ROWS | trainings(*METHODS) | samples("perplexity books")
 
 
 def test_editing_the_optimizer_leaves_the_data(project):
@@ -82,13 +81,13 @@ def test_editing_the_optimizer_leaves_the_data(project):
 
 
 def test_editing_a_task_reruns_that_task(project):
-    project.edit("eval/tasks/vt.py")
-    assert project.to_run() == samples("vt") | answers("vt")
+    project.edit("eval/benchmarks/ruler/vt.py")
+    assert project.to_run() == samples("ruler vt") | answers("ruler vt")
 
 
 def test_editing_a_score_reruns_scores_only(project):
-    project.edit("eval/scoring/hops.py")
-    cells = {f"score {model} hops {length}" for model in METHODS for length in LENGTHS}
+    project.edit("eval/benchmarks/hops/score.py")
+    cells = {f"score {model} dense hops 3hop {length}" for model in METHODS for length in LENGTHS}
     assert project.to_run() == cells | {"report"}
 
 
@@ -113,17 +112,17 @@ def test_writing_a_default_out_changes_nothing(project):
 
 
 def test_one_task_s_settings_rerun_that_task(project):
-    project.configure(eval={"niah_single_1": {"samples": 3}})
-    assert project.to_run() == samples("niah_single_1") | answers("niah_single_1")
+    project.configure(eval={"benchmarks": {"ruler": {"niah_single_1": {"tokens_to_generate": 3}}}})
+    assert project.to_run() == samples("ruler niah_single_1") | answers("ruler niah_single_1")
 
 
 def test_a_new_length_adds_its_own_cells(project):
     project.configure(eval={"lengths": [*LENGTHS, 1536]})
-    assert project.to_run() == samples(*TASKS, lengths=[1536]) | answers(*TASKS, lengths=[1536])
+    assert project.to_run() == samples(*BENCHMARKS, lengths=[1536]) | answers(*BENCHMARKS, lengths=[1536])
 
 
 def test_a_task_that_is_left_out_changes_the_report_only(project):
-    project.configure(eval={"tasks": [task for task in TASKS if task != "vt"]})
+    project.configure(eval={"benchmarks": {"ruler": {"tasks": ["niah_single_1"]}}})
     assert project.to_run() == {"report"}
 
 

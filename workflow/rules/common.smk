@@ -18,7 +18,8 @@ REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).re
 sys.path.insert(0, str(REPOSITORY))
 
 from contracts.fingerprint import canonical_json, code_fingerprint, sha256_text
-from eval.registry import TASKS as KNOWN_TASKS
+from eval.cells import cell_settings, cells_of, suits
+from eval.registry import known_task
 
 # The stages find the repository's packages from any working directory, and run in the Python that runs Snakemake
 # unless Snakemake was told to make a conda environment for them.
@@ -26,9 +27,6 @@ if not workflow.deployment_settings.deployment_method:
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={REPOSITORY} PATH={Path(sys.executable).parent}:$PATH; ")
 else:
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={REPOSITORY}; ")
-
-
-BOOK_TASKS = ("perplexity", "longppl", "hops")
 
 
 def bad_configuration(message):
@@ -65,9 +63,14 @@ def fill_defaults(values, schema, definitions):
             fill_defaults(values[key], described, definitions)
 
 
+def reads_books():
+    """Whether a chosen task takes its texts from the held-back books."""
+    return any("books" in known_task(benchmark, task).needs for benchmark, task, _ in cells_of(config["eval"]))
+
+
 def check_places():
     """Stop where what the run starts from is absent; Snakemake would name a rule and a file, but no key."""
-    books = not config["mix"] or not config["tokenizer"]["path"] or set(config["eval"]["tasks"]) & set(BOOK_TASKS)
+    books = not config["mix"] or not config["tokenizer"]["path"] or reads_books()
     places = {
         "corpus.path": (config["corpus"]["path"] if books else None, "the corpus"),
         "tokenizer.path": (config["tokenizer"]["path"], "the tokenizer"),
@@ -98,9 +101,9 @@ os.environ.update(MEGATRON_CDT_RECORDS=f"results/{config['run']}/records")
 KNOWN_METHODS = SCHEMA["$defs"]["TrainSection"]["properties"]["methods"]["items"]["enum"]
 
 METHODS = list(config["train"]["methods"])
-TASKS = list(config["eval"]["tasks"])
-LENGTHS = list(config["eval"]["lengths"])
-GRADIENT_TASKS = [task for task in TASKS if KNOWN_TASKS[task].answer == "norms"]
+MODELS = METHODS + list(config["eval"]["models"])
+INFERENCES = list(config["eval"]["inference"]["methods"])
+CELLS = cells_of(config["eval"])
 STAGE_FOLDERS = ["tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start"]
 PROCESSES = config["train"]["layout"]["processes"]
 THREADS = PROCESSES * config["train"]["cpu_threads"]
@@ -173,49 +176,91 @@ def run_folder(method):
 
 
 def model_folder(name):
-    """The folder of a model: a method of this run by its name, else a path to a Hugging Face folder."""
-    return f"results/{config['run']}/models/{name}" if name in METHODS else name
+    """The folder of a model: a method of this run or a further model by its name, else a path to a folder."""
+    return f"results/{config['run']}/models/{name}" if name in METHODS else config["eval"]["models"].get(name, name)
 
 
-def task_settings(task, length):
-    """The part of the evaluation's settings that the samples of one task and length depend on."""
-    shared = {key: config["eval"][key] for key in ("seed", "begin_with_bos", task)}
-    return {**shared, "tasks": [task], "lengths": [int(length)]}
+def data_of(benchmark, task):
+    """The keys of the data that a task reads, those left out that are optional and not given."""
+    known, given = known_task(benchmark, task), config["eval"]["data"]
+    return [*known.needs, *(key for key in known.takes if key in ("books", "train_tokens") or given.get(key))]
 
 
-def sample_sources(task):
-    """What a task's samples are built from, besides the tokenizer: {option of `eval build`: files}."""
-    sources = {}
-    if task in BOOK_TASKS:
-        sources["books"] = books_of("test")
-    if task == "perplexity":
-        sources["train_tokens"] = f"results/{config['run']}/tokens/train"
-    if task == "longppl":
-        sources["evaluator"] = model_folder(config["eval"]["longppl"]["evaluator"])
-    return sources
+def data_path(key):
+    """Where one of a task's data lies."""
+    places = {
+        "books": config["corpus"]["path"],
+        "train_tokens": f"results/{config['run']}/tokens/train",
+        "evaluator": model_folder((config["eval"]["benchmarks"].get("longppl") or {}).get("evaluator")),
+    }
+    return places.get(key) or config["eval"]["data"][key]
 
 
-def sample_options(task):
-    """The same as options on the command line; books are named by their folder."""
-    given = {**sample_sources(task), **({"books": config["corpus"]["path"]} if task in BOOK_TASKS else {})}
-    return " ".join(f"--{option.replace('_', '-')} {shlex.quote(value)}" for option, value in given.items())
+def sample_sources(wildcards):
+    """What the samples of a task are built from, besides the tokenizer: {key: files}."""
+    made = ("train_tokens", "evaluator")
+    return {
+        key: (
+            books_of("test") if key == "books" else data_path(key) if key in made else files_below(Path(data_path(key)))
+        )
+        for key in data_of(wildcards.benchmark, wildcards.task)
+    }
 
 
-def cells(pattern):
-    """One path for every model, task and length."""
-    return expand(pattern, model=METHODS, task=TASKS, length=LENGTHS)
+def sample_options(wildcards):
+    """The same as an option on the command line."""
+    pairs = [shlex.quote(f"{key}={data_path(key)}") for key in data_of(wildcards.benchmark, wildcards.task)]
+    return " ".join(["--data", *pairs]) if pairs else ""
+
+
+def settings_of(wildcards):
+    """The part of the evaluation's settings that the samples of one cell depend on."""
+    return canonical_json(cell_settings(config["eval"], wildcards.benchmark, wildcards.task, int(wildcards.length)))
+
+
+def cell_paths(pattern, answers=("text", "losses", "norms"), models=None):
+    """One path for every (model, inference, benchmark, task, length) whose task has one of these answers."""
+    return [
+        path
+        for benchmark, task, length in CELLS
+        if known_task(benchmark, task).answer in answers
+        for inference in INFERENCES
+        if suits(benchmark, task, inference)
+        for path in expand(
+            pattern, model=models or MODELS, inference=inference, benchmark=benchmark, task=task, length=length
+        )
+    ]
+
+
+def sample_paths(pattern):
+    """One path for every (benchmark, task, length)."""
+    return [pattern.format(benchmark=benchmark, task=task, length=length) for benchmark, task, length in CELLS]
+
+
+def tasks_answered_by(*answers):
+    """A wildcard's pattern: the tasks with one of these answers."""
+    return any_of(dict.fromkeys(task for benchmark, task, _ in CELLS if known_task(benchmark, task).answer in answers))
+
+
+def benchmarks_answered_by(*answers):
+    """A wildcard's pattern: the benchmarks of such tasks."""
+    return any_of(
+        dict.fromkeys(benchmark for benchmark, task, _ in CELLS if known_task(benchmark, task).answer in answers)
+    )
 
 
 def pictured_cells(pattern):
     """One path for every model, of its shortest cell with gradients: the report colours the first text of it."""
-    return expand(
-        pattern, zip, model=METHODS, task=GRADIENT_TASKS[:1] * len(METHODS), length=[min(LENGTHS)] * len(METHODS)
-    )
+    cells = [cell for cell in CELLS if known_task(*cell[:2]).answer == "norms"]
+    if not cells:
+        return []
+    benchmark, task, length = min(cells, key=lambda cell: cell[2])
+    return expand(pattern, model=MODELS, inference="dense", benchmark=benchmark, task=task, length=length)
 
 
 def picture_options(samples, predictions):
     """The same as options of `eval report`."""
-    cells = zip(METHODS, samples, predictions)
+    cells = zip(MODELS, samples * len(MODELS), predictions)
     return " ".join(f"--detect {model} {shlex.quote(asked)} {shlex.quote(found)}" for model, asked, found in cells)
 
 

@@ -1,15 +1,16 @@
 rule generate:
     input:
-        model="<results>/models/{model}",
-        samples="<results>/samples/{task}/{length}.jsonl",
+        model=lambda wildcards: model_folder(wildcards.model),
+        samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
-        predictions="<results>/eval/{model}/{task}/{length}/predictions.jsonl",
+        predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
     log:
-        "<results>/logs/generate/{model}-{task}-{length}.log",
+        "<results>/logs/generate/{model}-{inference}-{benchmark}-{task}-{length}.log",
     benchmark:
-        "<results>/benchmarks/generate/{model}-{task}-{length}.tsv"
+        "<results>/benchmarks/generate/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
-        task=any_of(task for task in TASKS if task not in GRADIENT_TASKS),
+        benchmark=benchmarks_answered_by("text", "losses"),
+        task=tasks_answered_by("text", "losses"),
     conda:
         "../../environment.yml"
     threads: 1
@@ -26,16 +27,18 @@ rule generate:
 # Tasks that ask for gradients are answered by the trainer's detection.
 rule detect_critical_tokens:
     input:
-        model="<results>/models/{model}",
-        samples="<results>/samples/{task}/{length}.jsonl",
+        model=lambda wildcards: model_folder(wildcards.model),
+        samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
-        predictions="<results>/eval/{model}/{task}/{length}/predictions.jsonl",
+        predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
     log:
-        "<results>/logs/detect_critical_tokens/{model}-{task}-{length}.log",
+        "<results>/logs/detect_critical_tokens/{model}-{inference}-{benchmark}-{task}-{length}.log",
     benchmark:
-        "<results>/benchmarks/detect_critical_tokens/{model}-{task}-{length}.tsv"
+        "<results>/benchmarks/detect_critical_tokens/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
-        task=any_of(GRADIENT_TASKS),
+        inference="dense",
+        benchmark=benchmarks_answered_by("norms"),
+        task=tasks_answered_by("norms"),
     conda:
         "../../environment.yml"
     threads: 1

@@ -1,12 +1,12 @@
 rule report:
     input:
-        scores=cells("<results>/eval/{model}/{task}/{length}/score.json"),
+        scores=cell_paths("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"),
         models=expand("<results>/models/{method}", method=METHODS),
         tokenizer="<results>/tokenizer",
         stages=expand("<results>/{stage}", stage=STAGE_FOLDERS),
-        samples=expand("<results>/samples/{task}/{length}.manifest.json", task=TASKS, length=LENGTHS),
-        pictured=pictured_cells("<results>/samples/{task}/{length}.jsonl"),
-        detected=pictured_cells("<results>/eval/{model}/{task}/{length}/predictions.jsonl"),
+        samples=sample_paths("<results>/samples/{benchmark}/{task}/{length}.manifest.json"),
+        pictured=pictured_cells("<results>/samples/{benchmark}/{task}/{length}.jsonl"),
+        detected=pictured_cells("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl"),
     output:
         page="<results>/report.html",
         numbers="<results>/report.json",

@@ -1,14 +1,14 @@
 rule build_samples:
     input:
-        unpack(lambda wildcards: sample_sources(wildcards.task)),
+        unpack(sample_sources),
         tokenizer="<results>/tokenizer",
     output:
-        samples="<results>/samples/{task}/{length}.jsonl",
-        manifest="<results>/samples/{task}/{length}.manifest.json",
+        samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
+        manifest="<results>/samples/{benchmark}/{task}/{length}.manifest.json",
     log:
-        "<results>/logs/build_samples/{task}-{length}.log",
+        "<results>/logs/build_samples/{benchmark}-{task}-{length}.log",
     benchmark:
-        "<results>/benchmarks/build_samples/{task}-{length}.tsv"
+        "<results>/benchmarks/build_samples/{benchmark}-{task}-{length}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -16,9 +16,11 @@ rule build_samples:
         mem_mb=2500,
         runtime=240,
     params:
-        sources=lambda wildcards: sample_options(wildcards.task),
-        settings=lambda wildcards: canonical_json(task_settings(wildcards.task, wildcards.length)),
-        code=lambda wildcards: code_of("eval.build_command", KNOWN_TASKS[wildcards.task].build_module),
+        sources=sample_options,
+        settings=settings_of,
+        code=lambda wildcards: code_of(
+            "eval.build_command", known_task(wildcards.benchmark, wildcards.task).build_module
+        ),
     shell:
-        "python -m eval build --task {wildcards.task} --length {wildcards.length} --tokenizer {input.tokenizer:q} "
-        "{params.sources} --settings {params.settings:q} --output {output.samples:q} > {log:q} 2>&1"
+        "python -m eval build --benchmark {wildcards.benchmark} --task {wildcards.task} --length {wildcards.length} "
+        "--tokenizer {input.tokenizer:q} {params.sources} --settings {params.settings:q} --output {output.samples:q} > {log:q} 2>&1"

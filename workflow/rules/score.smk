@@ -1,13 +1,13 @@
 rule score:
     input:
-        samples="<results>/samples/{task}/{length}.jsonl",
-        predictions="<results>/eval/{model}/{task}/{length}/predictions.jsonl",
+        samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
+        predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
     output:
-        score="<results>/eval/{model}/{task}/{length}/score.json",
+        score="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json",
     log:
-        "<results>/logs/score/{model}-{task}-{length}.log",
+        "<results>/logs/score/{model}-{inference}-{benchmark}-{task}-{length}.log",
     benchmark:
-        "<results>/benchmarks/score/{model}-{task}-{length}.tsv"
+        "<results>/benchmarks/score/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -15,7 +15,9 @@ rule score:
         mem_mb=1000,
         runtime=30,
     params:
-        code=lambda wildcards: code_of("eval.score_command", KNOWN_TASKS[wildcards.task].score_module),
+        code=lambda wildcards: code_of(
+            "eval.score_command", known_task(wildcards.benchmark, wildcards.task).score_module
+        ),
     shell:
         "python -m eval score --samples {input.samples:q} --predictions {input.predictions:q} "
         "--model-name {wildcards.model} --output {output.score:q} > {log:q} 2>&1"

@@ -7,27 +7,23 @@ different scales.
 
 import numpy as np
 
-from eval.samples import SampleSet
-from eval.scoring.result import Scored, finite_numbers, mean, standard_error
+from eval.scored import Scored, finite_numbers, mean, standard_error
 
 CONTEXT_KINDS = ("supporting", "interference", "irrelevant")
 KINDS = (*CONTEXT_KINDS, "question", "answer")
 COPIED = ("ce", "cdt", "threshold", "relative_shift")
 
 
-def score(samples: SampleSet, predictions: list[dict]) -> Scored:
+def score(task: str, rows: list[dict], facts: dict) -> Scored:
     """Mean over rows of everything that `row_scores` gives."""
-    rows = [
-        {"id": sample["id"], **row_scores(sample, prediction)}
-        for sample, prediction in zip(samples.rows, predictions, strict=True)
-    ]
-    names = [name for name in rows[0] if name != "id"]
-    metrics: dict = {name: mean_over_rows([row[name] for row in rows]) for name in names}
+    details = [{"id": row["id"], **row_scores(row)} for row in rows]
+    names = [name for name in details[0] if name != "id"]
+    metrics: dict = {name: mean_over_rows([row[name] for row in details]) for name in names}
     metrics["standard_error"] = {
-        name: standard_error([row[name] for row in rows if row[name] is not None])
+        name: standard_error([row[name] for row in details if row[name] is not None])
         for name in ("auc_supporting", "auc_supporting_against_interference")
     }
-    return Scored(metrics, rows)
+    return Scored(metrics, details)
 
 
 def mean_over_rows(values: list) -> dict | float | None:
@@ -37,16 +33,16 @@ def mean_over_rows(values: list) -> dict | float | None:
     return mean([value for value in values if value is not None])
 
 
-def row_scores(sample: dict, prediction: dict) -> dict:
+def row_scores(row: dict) -> dict:
     """Recall, precision, areas under the curve and norms of one row.
 
     recall: share of a kind's tokens that are critical. precision: share of the context's critical tokens that
     are of a kind. relative_norm: mean norm of a kind over the mean norm of the row.
     """
-    count = len(sample["input_ids"])
-    norms = np.array(finite_numbers(prediction, "grad_norm", count))
-    critical = np.array(finite_numbers(prediction, "noise", count)) == 0
-    masks = {kind: token_mask(sample["spans"], kind, count) for kind in KINDS}
+    count = len(row["input_ids"])
+    norms = np.array(finite_numbers(row, "grad_norm", count))
+    critical = np.array(finite_numbers(row, "noise", count)) == 0
+    masks = {kind: token_mask(row["spans"], kind, count) for kind in KINDS}
     found = sum(int(critical[masks[kind]].sum()) for kind in CONTEXT_KINDS)
     others = masks["interference"] | masks["irrelevant"]
     return {
@@ -57,7 +53,7 @@ def row_scores(sample: dict, prediction: dict) -> dict:
         "auc_supporting": roc_auc(norms[masks["supporting"]], norms[others]),
         "auc_supporting_against_interference": roc_auc(norms[masks["supporting"]], norms[masks["interference"]]),
         "noise_share": float(1.0 - critical.mean()),
-        **{name: prediction.get(name) for name in COPIED},
+        **{name: row.get(name) for name in COPIED},
     }
 
 

@@ -4,9 +4,10 @@ Wording, needle, number and haystack follow the official task (one key, one valu
 forms); the keys come from this project's own words. The answer prefix is part of what the model reads.
 """
 
+from eval.benchmarks.ruler.haystack import NOISE, fill
+from eval.benchmarks.ruler.words import random_key
 from eval.build_context import BuildContext, Built
-from eval.haystack import NOISE, fill, prompt_sample
-from eval.words import random_key
+from eval.prompts import Prompt, prompt_sample
 
 PROMPT = (
     "A special magic number is hidden within the following text. Make sure to memorize it. "
@@ -19,7 +20,7 @@ NEEDLE = "One of the special magic numbers for {key} is: {value}."
 
 def build(context: BuildContext) -> Built:
     """The prompts of this cell."""
-    return Built([needle_sample(context, index) for index in range(context.settings.niah_single_1.samples)])
+    return Built([needle_sample(context, index) for index in range(context.options.samples)])
 
 
 def needle_sample(context: BuildContext, index: int) -> dict:
@@ -34,7 +35,16 @@ def needle_sample(context: BuildContext, index: int) -> dict:
         noise.insert(int(depth * lines), NEEDLE.format(key=key, value=value))
         return PROMPT.format(context="\n".join(noise), key=key)
 
-    budget = context.settings.niah_single_1.tokens_to_generate
-    lines, prompt = fill(context, lambda count: prompt_of(count) + answer_prefix, context.length - budget, smallest=1)
-    sample = prompt_sample(context, prompt.removesuffix(answer_prefix), answer_prefix, [value], budget)
-    return {**sample, "noise_lines": lines, "depth": depth}
+    budget = context.options.niah_single_1.tokens_to_generate
+    lines, text = fill(context, lambda count: (prompt_of(count), answer_prefix), context.length - budget, smallest=1)
+    start, end = PROMPT.index("{context}"), len(text) - len(PROMPT[PROMPT.index("{context}") + 9 :].format(key=key))
+    prompt = Prompt(
+        text,
+        [value],
+        budget,
+        (start, end),
+        question=text[end:].strip(),
+        answer_prefix=answer_prefix,
+        more={"noise_lines": lines, "depths": [100.0 * depth]},
+    )
+    return prompt_sample(context, prompt)

@@ -1,4 +1,4 @@
-"""longppl: the rows of perplexity, with the tokens marked that need the long context.
+"""longppl of books: the rows of perplexity, with the tokens marked that need the long context.
 
 An evaluator model reads every row whole and again with the context cut to K..K+d-1 tokens. A token is key if
 the cut costs it more than alpha nats and it is likelier than exp(beta) with the whole row. Tokens before K are
@@ -18,27 +18,24 @@ from transformers import PreTrainedModel
 from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer, load_tokenizer
+from eval.benchmarks.longppl.settings import LongPPLSettings
 from eval.build_context import BuildContext, Built
 from eval.model_files import model_digest
 from eval.models import choose_device, context_window, load_model, token_losses
 from eval.rows import BookRow, choose_rows, row_tokens, tokenize_books
-from eval.settings import LongPPLSettings
 
 Interval = tuple[int, int]
 
 
 def build(context: BuildContext) -> Built:
     """The rows with their key tokens, found by the evaluator."""
-    settings = context.settings.longppl
+    settings = context.options
     if settings.window >= context.length:
         raise InputError(
             f"longppl.window {settings.window} leaves no token of {context.length}-token rows; set it below the length"
         )
-    if context.evaluator is None:
-        raise InputError("longppl needs a model that finds the key tokens; add --evaluator MODEL_FOLDER")
-    evaluator = Evaluator(
-        load_model(context.evaluator, choose_device(context.device)), load_tokenizer(context.evaluator)
-    )
+    folder = context.data("evaluator")
+    evaluator = Evaluator(load_model(folder, choose_device(context.device)), load_tokenizer(folder))
     tokens = tokenize_books(context)
     texts = BookTexts(context)
     chosen = choose_rows(context, tokens, settings.samples)
@@ -47,7 +44,7 @@ def build(context: BuildContext) -> Built:
         for row in progress(chosen, description="key tokens", unit="row")
     ]
     found = sum(len(row["key_positions"]) for row in rows)
-    inputs = {"books": context.describe_books(), "evaluator_sha256": model_digest(context.evaluator)}
+    inputs = {"books": context.describe_books(), "evaluator_sha256": model_digest(folder)}
     return Built(rows, {"key_tokens": found}, inputs)
 
 
@@ -113,7 +110,7 @@ def key_intervals(
         raise InputError(
             f"the evaluator reads {window} tokens, a row has {len(ids)}; choose an evaluator with a longer window"
         )
-    return merged([spans[index] for index in key_tokens(evaluator.model, ids, context.settings.longppl)])
+    return merged([spans[index] for index in key_tokens(evaluator.model, ids, context.options)])
 
 
 def key_tokens(model: PreTrainedModel, ids: list[int], settings: LongPPLSettings) -> list[int]:

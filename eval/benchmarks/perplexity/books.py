@@ -1,4 +1,4 @@
-"""perplexity: rows of held-back books; the model's loss on every token of them.
+"""perplexity of books: rows of held-back books; the model's loss on every token of them.
 
 A sample: {"book", "start", "input_ids"}. The manifest also says what a model that knows only token
 frequencies would lose on the same tokens (see eval.unigram).
@@ -20,11 +20,11 @@ def build(context: BuildContext) -> Built:
             "start": row.start,
             "input_ids": row_tokens(context, tokens, row),
         }
-        for row in choose_rows(context, tokens, context.settings.perplexity.samples)
+        for row in choose_rows(context, tokens, context.options.samples)
     ]
     inputs = {"books": context.describe_books()}
-    if context.train_tokens:
-        inputs["train_tokens"] = tokens_folder_digests(context.train_tokens)
+    if context.has("train_tokens"):
+        inputs["train_tokens"] = tokens_folder_digests(context.data("train_tokens"))
     return Built(rows, {"unigram": unigram_facts(context, tokens, rows)}, inputs)
 
 
@@ -33,8 +33,8 @@ def unigram_facts(context: BuildContext, tokens: list[np.ndarray], rows: list[di
     vocabulary = context.tokenizer.vocab_size
     held_back = token_counts(tokens, vocabulary)
     facts = {"held_back_entropy": entropy(held_back), "held_back_tokens": int(held_back.sum())}
-    if context.train_tokens:
-        train = tokens_folder_counts(context.train_tokens, vocabulary, context.tokenizer.digest)
+    if context.has("train_tokens"):
+        train = tokens_folder_counts(context.data("train_tokens"), vocabulary, context.tokenizer.digest)
         # The scored tokens: the first of a row is never predicted.
         targets = np.concatenate([row["input_ids"][1:] for row in rows])
         facts |= {

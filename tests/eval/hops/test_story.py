@@ -3,16 +3,13 @@ import re
 import pytest
 
 from contracts.errors import InputError
-from eval.build_context import BuildContext
-from eval.settings import EvalSettings
-from eval.tasks import hops
-from eval.tasks.hops import IGNORED
+from eval.benchmarks.hops import story
+from eval.benchmarks.hops.story import IGNORED
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "with BOS"])
-def rows(request, tokenizer, books_folder):
-    settings = EvalSettings.model_validate({"begin_with_bos": request.param, "hops": {"samples": 25}})
-    return hops.build(BuildContext("hops", 600, tokenizer, settings, books_folder=str(books_folder))).rows
+def rows(request, context_of):
+    return story.build(context_of("hops", "3hop", 600, {"samples": 25}, {"begin_with_bos": request.param})).rows
 
 
 def text_of(tokenizer, row, span) -> str:
@@ -76,12 +73,12 @@ def test_a_row_decodes_to_its_text_with_question_and_answer_at_the_end(rows, tok
 
 
 def test_fewer_samples_are_the_first_of_more(context_of):
-    few, many = (hops.build(context_of("hops", 500, {"hops": {"samples": count}})).rows for count in (2, 5))
+    few, many = (story.build(context_of("hops", "3hop", 500, {"samples": count})).rows for count in (2, 5))
     assert few == many[:2]
 
 
-def test_a_length_that_holds_no_story_and_missing_books_are_refused(context_of, tokenizer):
+def test_a_length_that_holds_no_story_and_missing_books_are_refused(context_of):
     with pytest.raises(InputError, match="longer length"):
-        hops.build(context_of("hops", 100))
-    with pytest.raises(InputError, match="--books"):
-        hops.build(BuildContext("hops", 600, tokenizer, EvalSettings()))
+        story.build(context_of("hops", "3hop", 100))
+    with pytest.raises(InputError, match="--data books"):
+        story.build(context_of("hops", "3hop", 600, data={"books": None}))

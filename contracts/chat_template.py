@@ -38,7 +38,7 @@ def template_text(path: str | None, tokenizer_path: Path) -> str:
     """The template at `path`, or the one beside the tokenizer; InputError where there is none."""
     if path:
         if not Path(path).is_file():
-            raise InputError(f"{path}: no such chat template; correct tokenize.samples.chat_template")
+            raise InputError(f"{path}: no such chat template; correct chat_template in the settings")
         return Path(path).read_text(encoding="utf-8")
     folder = tokenizer_path if tokenizer_path.is_dir() else tokenizer_path.parent
     if (folder / TEMPLATE_NAME).is_file():
@@ -47,8 +47,8 @@ def template_text(path: str | None, tokenizer_path: Path) -> str:
     if isinstance(found, list):
         found = {entry["name"]: entry["template"] for entry in found}.get("default")
     if not found:
-        cure = f"put {TEMPLATE_NAME} there, or set tokenize.samples.chat_template to the target model's"
-        raise InputError(f"{folder}: no chat template, and samples need one; {cure}")
+        cure = f"put {TEMPLATE_NAME} there, or set chat_template in the settings to the target model's"
+        raise InputError(f"{folder}: no chat template, and the settings ask for one; {cure}")
     return found
 
 

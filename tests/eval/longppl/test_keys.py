@@ -4,13 +4,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from contracts.errors import InputError
 from contracts.tokenizer import load_tokenizer
+from eval.benchmarks.longppl import books as longppl
+from eval.benchmarks.longppl.books import key_tokens, merged, tokens_inside
+from eval.benchmarks.longppl.settings import LongPPLSettings
 from eval.models import load_model
-from eval.settings import LongPPLSettings
-from eval.tasks import longppl
-from eval.tasks.longppl import key_tokens, merged, tokens_inside
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_tokens_inside_equal_a_naive_search(found, data):
 
 def build(context_of, model_folder, **longppl_settings):
     settings = {"samples": 3, "window": 32, "stride": 16, "alpha": 0.05, "beta": -20.0} | longppl_settings
-    return longppl.build(context_of("longppl", 128, {"longppl": settings}, evaluator=str(model_folder)))
+    return longppl.build(context_of("longppl", "books", 128, settings, data={"evaluator": model_folder}))
 
 
 def test_intervals_spell_the_key_tokens_of_the_row(context_of, model_folder, tokenizer):
@@ -106,13 +107,13 @@ def test_an_evaluator_with_another_tokenizer_marks_the_same_text(context_of, tok
 
 
 def test_a_window_as_long_as_the_row_and_a_missing_evaluator_are_refused(context_of, model_folder):
-    with pytest.raises(InputError, match="window"):
+    with pytest.raises(ValidationError, match="window"):
         build(context_of, model_folder, window=128)
-    with pytest.raises(InputError, match="--evaluator"):
-        longppl.build(context_of("longppl", 128, {"longppl": {"window": 32}}))
+    with pytest.raises(InputError, match="--data evaluator"):
+        longppl.build(context_of("longppl", "books", 128, {"window": 32}))
 
 
 def test_an_evaluator_that_cannot_read_a_whole_row_is_refused(context_of, model_folder):
-    settings = {"longppl": {"samples": 1, "window": 64}}
+    options = {"samples": 1, "window": 64}
     with pytest.raises(InputError, match="longer window"):
-        longppl.build(context_of("longppl", 513, settings, evaluator=str(model_folder)))
+        longppl.build(context_of("longppl", "books", 513, options, data={"evaluator": model_folder}))

@@ -17,7 +17,7 @@ from random import Random
 
 from contracts.errors import InputError
 from eval.build_context import BuildContext, Built
-from eval.haystack import largest_fitting
+from eval.fitting import largest_fitting
 
 PEOPLE = ("Alice", "Bruno", "Clara", "Edgar", "Fiona", "Hugo", "Irene", "Oscar")
 OBJECTS = ("lamp", "coat", "letter", "basket", "hammer", "mirror", "violin", "kettle")
@@ -54,8 +54,8 @@ def build(context: BuildContext) -> Built:
     """The rows of this cell."""
     sentences = [sentence for book in context.books for sentence in book_sentences(context, book.text)]
     if not sentences:
-        raise InputError(f"{context.books_folder}: the books hold no whole sentence; add longer ones")
-    rows = [hops_sample(context, sentences, index) for index in range(context.settings.hops.samples)]
+        raise InputError(f"{context.data('books')}: the books hold no whole sentence; add longer ones")
+    rows = [hops_sample(context, sentences, index) for index in range(context.options.samples)]
     return Built(rows, {}, {"books": context.describe_books()})
 
 
@@ -63,7 +63,7 @@ def book_sentences(context: BuildContext, text: str) -> list[str]:
     """The sentences of a book in order, line breaks read as spaces; the very short and very long ones left out."""
     sentences = [" ".join(piece.split()) for piece in SENTENCE_END.split(text)]
     lengths = map(len, context.tokenizer.encode_batch(sentences))
-    settings = context.settings.hops
+    settings = context.options
     usable = range(settings.sentence_tokens_min, settings.sentence_tokens_max + 1)
     return [sentence for sentence, tokens in zip(sentences, lengths, strict=True) if tokens in usable]
 
@@ -72,7 +72,7 @@ def hops_sample(context: BuildContext, sentences: list[str], index: int) -> dict
     """One row: a story in the most irrelevant text that fits, ending in its question and answer."""
     generator = context.generator(index)
     story = make_story(context, generator)
-    depths = fact_depths(generator, [kind for kind, _ in story.facts], context.settings.hops.slots)
+    depths = fact_depths(generator, [kind for kind, _ in story.facts], context.options.slots)
     start = generator.randrange(len(sentences))
     text = [*sentences[start:], *sentences[:start]]
 
@@ -98,7 +98,7 @@ def make_story(context: BuildContext, generator: Random) -> Story:
         generator.choice(MOVES).format(person=person, place=answer),
         generator.choice(MOVES).format(person=person, place=last_place),
     ]
-    settings = context.settings.hops
+    settings = context.options
     count = generator.randint(settings.interference_min, settings.interference_max)
     interference = [interference_fact(generator, others, other_things) for _ in range(count)]
     order = ["supporting"] * len(supporting) + ["interference"] * (count - 1)

@@ -6,18 +6,17 @@ needs the long context.
 
 import math
 
-from eval.samples import SampleSet
-from eval.scoring.result import Scored, finite_numbers, mean
+from eval.scored import Scored, finite_numbers, mean
 
 
-def score(samples: SampleSet, predictions: list[dict]) -> Scored:
+def score(task: str, rows: list[dict], facts: dict) -> Scored:
     """LongPPL, the number of key tokens, and the perplexity of the same rows over all tokens."""
-    key_losses, all_losses, rows = [], [], []
-    for sample, prediction in zip(samples.rows, predictions, strict=True):
-        losses = finite_numbers(prediction, "losses", len(sample["input_ids"]) - 1)
+    key_losses, all_losses, details = [], [], []
+    for row in rows:
+        losses = finite_numbers(row, "losses", len(row["input_ids"]) - 1)
         # losses[0] is the loss of the token at position 1.
-        of_key = [losses[position - 1] for position in sample["key_positions"]]
-        rows.append({"id": sample["id"], "key_tokens": len(of_key), "key_nats_per_token": mean(of_key)})
+        of_key = [losses[position - 1] for position in row["key_positions"]]
+        details.append({"id": row["id"], "key_tokens": len(of_key), "key_nats_per_token": mean(of_key)})
         key_losses += of_key
         all_losses += losses
     key_mean, overall = mean(key_losses), mean(all_losses)
@@ -29,4 +28,4 @@ def score(samples: SampleSet, predictions: list[dict]) -> Scored:
         "nats_per_token": overall,
         "perplexity": math.exp(overall),
     }
-    return Scored(metrics, rows)
+    return Scored(metrics, details)

@@ -3,20 +3,20 @@ from itertools import pairwise
 import pytest
 
 from contracts.errors import InputError
+from eval.benchmarks.perplexity import books
 from eval.rows import choose_rows, tokenize_books
-from eval.tasks import perplexity
 
 
-def build(context_of, length=100, samples=6, **settings):
-    return perplexity.build(context_of("perplexity", length, {"perplexity": {"samples": samples}, **settings}))
+def build(context_of, length=100, samples=6, **shared):
+    return books.build(context_of("perplexity", "books", length, {"samples": samples}, shared))
 
 
 def test_every_row_has_exactly_the_length_and_is_a_piece_of_its_book(context_of, tokenizer):
-    context = context_of("perplexity", 100)
-    books = {book.identity: tokenizer.encode(book.text) for book in context.books}
+    context = context_of("perplexity", "books", 100)
+    tokens = {book.identity: tokenizer.encode(book.text) for book in context.books}
     for row in build(context_of).rows:
         assert len(row["input_ids"]) == 100
-        assert row["input_ids"] == books[row["book"]][row["start"] : row["start"] + 100]
+        assert row["input_ids"] == tokens[row["book"]][row["start"] : row["start"] + 100]
 
 
 def test_rows_never_overlap(context_of):
@@ -38,8 +38,8 @@ def test_bos_is_counted_in_the_length(context_of, tokenizer):
 
 def test_both_loss_tasks_measure_the_same_rows(context_of):
     chosen = []
-    for task in ("perplexity", "longppl"):
-        context = context_of(task, 100)
+    for benchmark, options in (("perplexity", {}), ("longppl", {"window": 50})):
+        context = context_of(benchmark, "books", 100, options)
         chosen.append(choose_rows(context, tokenize_books(context), 5))
     assert chosen[0] == chosen[1]
 

@@ -2,17 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.errors import InputError
 
 
 @dataclass(frozen=True)
 class Scored:
-    """`metrics` of the cell, and one object per sample, in order."""
+    """What a scorer says of a cell.
+
+    score: the benchmark's headline number, 0 to 100; None where it has none (perplexities have not).
+    per_sample: 0 to 1 (None where a sample has no score), in order. metrics: every number of the cell.
+    rows: one object per sample, in order. headline: further keys of score.json's top level.
+    """
 
     metrics: dict
     rows: list[dict]
+    score: float | None = None
+    per_sample: list[float | None] = field(default_factory=list)
+    headline: dict = field(default_factory=dict)
 
 
 def mean(values: Sequence[float]) -> float | None:

@@ -9,8 +9,11 @@ import string
 from itertools import pairwise
 from random import Random
 
+from contracts.errors import InputError
+from eval.benchmarks.ruler.haystack import NOISE, fill
 from eval.build_context import BuildContext, Built
-from eval.haystack import NOISE, fill, prompt_sample
+from eval.fitting import largest_fitting
+from eval.prompts import Prompt, prompt_sample
 
 PROMPT = (
     "Memorize and track the chain(s) of variable assignment hidden in the following text.\n\n{context}\n"
@@ -25,31 +28,39 @@ EXAMPLE_LETTERS, CHAIN_LETTERS = 3, 5
 
 def build(context: BuildContext) -> Built:
     """The prompts of this cell."""
-    return Built([chain_sample(context, index) for index in range(context.settings.vt.samples)])
+    return Built([chain_sample(context, index) for index in range(context.options.samples)])
 
 
 def chain_sample(context: BuildContext, index: int) -> dict:
     """One prompt: a worked example, then the chain in the most noise that fits."""
-    settings = context.settings.vt
+    settings = context.options.vt
     example = worked_example(context, index)
     generator = context.generator(index, "chain")
     names, value = chain_names(generator, settings.links + 1, CHAIN_LETTERS), chain_value(generator)
     answer_prefix = ANSWER_PREFIX.format(count=len(names), value=value)
 
-    def prompt_of(lines: int) -> str:
+    def prompt_of(lines: int) -> tuple[str, str]:
         places = context.generator(index, "places", lines)
-        return f"{example}\n{chain_prompt(places, names, value, lines)}{answer_prefix}"
+        return f"{example}\n{chain_prompt(places, names, value, lines)}", answer_prefix
 
-    lines, prompt = fill(context, prompt_of, context.length - settings.tokens_to_generate, smallest=len(names))
-    sample = prompt_sample(
-        context, prompt.removesuffix(answer_prefix), answer_prefix, names, settings.tokens_to_generate
+    lines, text = fill(context, prompt_of, context.length - settings.tokens_to_generate, smallest=len(names))
+    start = len(example) + 1 + PROMPT.index("{context}")
+    end = len(text) - len(PROMPT[PROMPT.index("{context}") + 9 :].format(value=value))
+    prompt = Prompt(
+        text,
+        names,
+        settings.tokens_to_generate,
+        (start, end),
+        question=text[end:].strip(),
+        answer_prefix=answer_prefix,
+        more={"noise_lines": lines},
     )
-    return {**sample, "noise_lines": lines}
+    return prompt_sample(context, prompt)
 
 
 def worked_example(context: BuildContext, index: int) -> str:
     """A short chain with its answer, as the official task puts it before every prompt."""
-    settings = context.settings.vt
+    settings = context.options.vt
     generator = context.generator(index, "example")
     names, value = chain_names(generator, settings.links + 1, EXAMPLE_LETTERS), chain_value(generator)
 
@@ -58,7 +69,13 @@ def worked_example(context: BuildContext, index: int) -> str:
         prompt = chain_prompt(places, names, value, lines)
         return f"{prompt}{ANSWER_PREFIX.format(count=len(names), value=value)} {' '.join(names)}\n"
 
-    return fill(context, example_of, settings.example_tokens, smallest=len(names))[1]
+    def fits(lines: int) -> bool:
+        return len(context.tokenizer.encode(example_of(lines))) <= settings.example_tokens
+
+    lines = largest_fitting(fits, smallest=len(names))
+    if lines is None:
+        raise InputError(f"vt.example_tokens {settings.example_tokens} holds no worked example; choose more")
+    return example_of(lines)
 
 
 def chain_prompt(places: Random, names: list[str], value: str, lines: int) -> str:

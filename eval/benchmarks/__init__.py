@@ -1,0 +1,1 @@
+"""The benchmarks, one package each: settings, builders of samples, scorers (see eval.registry)."""

@@ -1,0 +1,1 @@
+"""LongPPL: perplexity over the tokens that need the long context."""

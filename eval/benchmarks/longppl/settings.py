@@ -1,0 +1,21 @@
+"""Settings of LongPPL."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from eval.benchmark_settings import BenchmarkSettings
+
+
+class LongPPLSettings(BenchmarkSettings):
+    """LongPPL: perplexity over the tokens that need the long context."""
+
+    tasks: tuple[Literal["books"], ...] = Field(("books",), min_length=1, description="tasks to run (names)")
+    samples: int = Field(16, ge=1, description="rows per length (count); fewer where the texts hold fewer")
+    evaluator: str = Field(
+        "ce", min_length=1, description="model that finds the key tokens: a method of this run, or a model folder"
+    )
+    window: int = Field(4096, ge=1, description="K: shortest truncated context (tokens); must be below every length")
+    stride: int = Field(1024, ge=1, description="d: tokens that share one truncated context (tokens)")
+    alpha: float = Field(2.0, description="key if loss(short) - loss(long) is above this (nats); the long-short gain")
+    beta: float = Field(-2.0, description="key if log-probability with the long context is above this (nats)")

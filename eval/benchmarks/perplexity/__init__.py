@@ -1,0 +1,1 @@
+"""Perplexity: loss per token on texts that the model has never seen."""

@@ -1,0 +1,1 @@
+"""RULER: synthetic tasks of any length."""

@@ -1,0 +1,17 @@
+"""A metric of one answer, applied to every sample: the shape of most scorers."""
+
+from collections.abc import Callable
+
+from eval.scored import Scored, mean, standard_error
+
+
+def scored_texts(rows: list[dict], name: str, metric: Callable[[dict], float]) -> Scored:
+    """Mean of metric(row) (0 to 1) over the samples, in percent, with its standard error, and every answer."""
+    per_sample = [metric(row) for row in rows]
+    details = [
+        {"id": row.get("id"), "score": 100.0 * value, "answer": row["prediction"], "expected": row["answers"]}
+        for row, value in zip(rows, per_sample, strict=True)
+    ]
+    percent = [row["score"] for row in details]
+    score = mean(percent)
+    return Scored({name: score, "standard_error": standard_error(percent)}, details, score, per_sample)

@@ -1,6 +1,7 @@
 """Write one self-contained HTML page, and its numbers as JSON.
 
-in : --scores      score.json of every cell (models are compared in the order of their first appearance)
+in : --aggregates  aggregate.json of every (model, inference, benchmark), and through them the score.json of every cell
+     --scores      score.json of further cells (models are compared in the order of their first appearance)
      --metrics     METHOD=metrics.jsonl of every training
      --validation  METHOD=validation.jsonl where there was validation
      --detect      MODEL SAMPLES PREDICTIONS: one hops cell per model; its first row becomes the picture
@@ -8,7 +9,7 @@ in : --scores      score.json of every cell (models are compared in the order of
      --manifests   manifest files of the stages, for the provenance table
 out: report.html, and report.json beside it with every number at full precision
 invariant: the same inputs give the same bytes; the page fetches nothing.
-run: python -m eval report --run-name demo --scores results/demo/eval/*/*/*/score.json \
+run: python -m eval report --run-name demo --scores results/demo/eval/*/*/*/*/*/score.json \
      --metrics ce=CE/metrics.jsonl cdt=CDT/metrics.jsonl --output results/demo/report.html
 """
 
@@ -22,7 +23,15 @@ from contracts.errors import InputError
 from contracts.files import atomic_text
 from contracts.tokenizer import load_tokenizer
 from eval.report.comparison import comparisons
-from eval.report.inputs import ReportData, read_curves, read_manifests, read_picture, read_score
+from eval.report.inputs import (
+    ReportData,
+    aggregated_scores,
+    read_aggregate,
+    read_curves,
+    read_manifests,
+    read_picture,
+    read_score,
+)
 from eval.report.notes import notes
 from eval.report.page import page
 
@@ -31,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--run-name", required=True, help="title of the page")
     parser.add_argument("--scores", nargs="*", default=[], metavar="FILE", help="score.json of every cell")
+    parser.add_argument("--aggregates", nargs="*", default=[], metavar="FILE", help="aggregate.json of every benchmark")
     parser.add_argument("--metrics", nargs="*", default=[], metavar="METHOD=FILE", help="metrics.jsonl of a training")
     parser.add_argument("--validation", nargs="*", default=[], metavar="METHOD=FILE", help="its validation.jsonl")
     parser.add_argument(
@@ -62,9 +72,11 @@ def gather(arguments: argparse.Namespace) -> ReportData:
     if arguments.detect and not arguments.tokenizer:
         raise InputError("--detect needs the text of the tokens; add --tokenizer FOLDER")
     tokenizer = load_tokenizer(arguments.tokenizer) if arguments.detect else None
+    aggregates = [read_aggregate(path) for path in arguments.aggregates]
     return ReportData(
         run=arguments.run_name,
-        scores=[read_score(path) for path in arguments.scores],
+        scores=[*aggregated_scores(aggregates), *map(read_score, arguments.scores)],
+        aggregates=aggregates,
         curves=read_curves(
             named_paths(arguments.metrics, "--metrics"), named_paths(arguments.validation, "--validation")
         ),
@@ -79,6 +91,7 @@ def report_numbers(data: ReportData) -> dict:
         "run": data.run,
         "models": data.models,
         "scores": data.scores,
+        "aggregates": data.aggregates,
         "comparisons": comparisons(data),
         "curves": [asdict(curve) for curve in data.curves],
         "pictures": data.pictures,

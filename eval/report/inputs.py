@@ -49,6 +49,7 @@ class ReportData:
 
     run: str
     scores: list[dict]
+    aggregates: list[dict]
     curves: list[Curve]
     pictures: list[dict]
     manifests: list[dict]
@@ -79,6 +80,25 @@ def read_score(path: str) -> dict:
     if not {"benchmark", "task", "length", "model", "metrics", "rows", "hashes"} <= score.keys():
         raise InputError(f"{path}: not a score file; run `python -m eval score` for it")
     return score
+
+
+def read_aggregate(path: str) -> dict:
+    """One aggregate.json; InputError where it is something else."""
+    found = read_json(existing_file(path, "run `python -m eval aggregate` for it"))
+    if not {"model", "inference", "benchmark", "aggregate"} <= found.keys():
+        raise InputError(f"{path}: not an aggregate file; run `python -m eval aggregate` for it")
+    return found
+
+
+def aggregated_scores(aggregates: list[dict]) -> list[dict]:
+    """The scores that the averages rest on; InputError where one has changed since."""
+    found = []
+    for aggregate in aggregates:
+        for path, digest in aggregate["scores"].items():
+            found.append(read_score(path))
+            if sha256_file(path) != digest:
+                raise InputError(f"{path}: has changed since it was averaged; run `python -m eval aggregate` again")
+    return found
 
 
 def read_curves(metrics: dict[str, str], validation: dict[str, str]) -> list[Curve]:

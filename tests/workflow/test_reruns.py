@@ -24,7 +24,8 @@ def answers(*tasks, models=METHODS, lengths=LENGTHS):
         for length in lengths
         for cell in [f"{model} dense {task} {length}"]
     ]
-    return {job for cell in cells for job in cell} | {"report"}
+    means = {f"aggregate {model} dense {task.split()[0]}" for model in models for task in tasks}
+    return {job for cell in cells for job in cell} | means | {"report"}
 
 
 def trainings(*methods):
@@ -88,7 +89,7 @@ def test_editing_a_task_reruns_that_task(project):
 def test_editing_a_score_reruns_scores_only(project):
     project.edit("eval/benchmarks/hops/score.py")
     cells = {f"score {model} dense hops 3hop {length}" for model in METHODS for length in LENGTHS}
-    assert project.to_run() == cells | {"report"}
+    assert project.to_run() == cells | {f"aggregate {model} dense hops" for model in METHODS} | {"report"}
 
 
 def test_editing_the_report_reruns_the_report(project):
@@ -121,9 +122,9 @@ def test_a_new_length_adds_its_own_cells(project):
     assert project.to_run() == samples(*BENCHMARKS, lengths=[1536]) | answers(*BENCHMARKS, lengths=[1536])
 
 
-def test_a_task_that_is_left_out_changes_the_report_only(project):
+def test_a_task_that_is_left_out_changes_the_averages_and_the_report_only(project):
     project.configure(eval={"benchmarks": {"ruler": {"tasks": ["niah_single_1"]}}})
-    assert project.to_run() == {"report"}
+    assert project.to_run() == {f"aggregate {model} dense ruler" for model in METHODS} | {"report"}
 
 
 def test_a_given_tokenizer_is_taken_instead_of_a_trained_one(project):

@@ -19,6 +19,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from contracts.fingerprint import canonical_json, code_fingerprint, sha256_text
 from eval.cells import cell_settings, cells_of, suits
+from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
 from eval.registry import known_task
 
 # The stages find the repository's packages from any working directory, and run in the Python that runs Snakemake
@@ -229,6 +230,25 @@ def cell_paths(pattern, answers=("text", "losses", "norms"), models=None):
         for path in expand(
             pattern, model=models or MODELS, inference=inference, benchmark=benchmark, task=task, length=length
         )
+    ]
+
+
+def scores_of(model, inference, benchmark):
+    """The scores of one model, by one method of inference, on one benchmark."""
+    return [
+        f"results/{config['run']}/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"
+        for name, task, length in CELLS
+        if name == benchmark and suits(benchmark, task, inference)
+    ]
+
+
+def aggregate_paths(pattern):
+    """One path for every (model, inference, benchmark) that has a score."""
+    return [
+        pattern.format(model=model, inference=inference, benchmark=benchmark)
+        for model in MODELS
+        for inference in INFERENCES
+        for benchmark in dict.fromkeys(name for name, task, _ in CELLS if suits(name, task, inference))
     ]
 
 

@@ -1,6 +1,6 @@
 rule report:
     input:
-        scores=cell_paths("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"),
+        aggregates=aggregate_paths("<results>/eval/{model}/{inference}/{benchmark}/aggregate.json"),
         models=expand("<results>/models/{method}", method=METHODS),
         tokenizer="<results>/tokenizer",
         stages=expand("<results>/{stage}", stage=STAGE_FOLDERS),
@@ -28,6 +28,7 @@ rule report:
         manifests=lambda wildcards, input: [f"{folder}/manifest.json" for folder in input.stages] + list(input.samples),
         code=code_of("eval.report_command"),
     shell:
-        "python -m eval report --run-name {params.run_name:q} --scores {input.scores:q} --metrics {params.metrics:q} "
+        "python -m eval report --run-name {params.run_name:q} --aggregates {input.aggregates:q} "
+        "--metrics {params.metrics:q} "
         "--validation {params.validation:q} {params.pictures} --tokenizer {input.tokenizer:q} "
         "--manifests {params.manifests:q} --output {output.page:q} > {log:q} 2>&1"

@@ -1,0 +1,19 @@
+rule aggregate:
+    input:
+        scores=lambda wildcards: scores_of(wildcards.model, wildcards.inference, wildcards.benchmark),
+    output:
+        aggregate="<results>/eval/{model}/{inference}/{benchmark}/aggregate.json",
+    log:
+        "<results>/logs/aggregate/{model}-{inference}-{benchmark}.log",
+    benchmark:
+        "<results>/benchmarks/aggregate/{model}-{inference}-{benchmark}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=lambda wildcards: code_of("eval.aggregate_command", KNOWN_BENCHMARKS[wildcards.benchmark].aggregate_module),
+    shell:
+        "python -m eval aggregate --scores {input.scores:q} --output {output.aggregate:q} > {log:q} 2>&1"

@@ -38,6 +38,8 @@ class Benchmark:
 
 
 RULER_SCORE = "eval.benchmarks.ruler.score"
+NEEDLES_IN_LINES = ("niah_single_1", "niah_multikey_2", "niah_multikey_3")
+NEEDLES_IN_ESSAYS = ("niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multivalue", "niah_multiquery")
 
 BENCHMARKS = {
     "perplexity": Benchmark(
@@ -63,8 +65,16 @@ BENCHMARKS = {
     ),
     "ruler": Benchmark(
         {
-            "niah_single_1": Task("eval.benchmarks.ruler.niah_single_1", RULER_SCORE),
+            **{name: Task("eval.benchmarks.ruler.niah", RULER_SCORE) for name in NEEDLES_IN_LINES},
+            **{
+                name: Task("eval.benchmarks.ruler.niah", RULER_SCORE, takes=("essays", "books"))
+                for name in NEEDLES_IN_ESSAYS
+            },
             "vt": Task("eval.benchmarks.ruler.vt", RULER_SCORE),
+            "cwe": Task("eval.benchmarks.ruler.cwe", RULER_SCORE, takes=("english_words",)),
+            "fwe": Task("eval.benchmarks.ruler.fwe", RULER_SCORE),
+            "qa_1": Task("eval.benchmarks.ruler.qa", RULER_SCORE, needs=("squad",)),
+            "qa_2": Task("eval.benchmarks.ruler.qa", RULER_SCORE, needs=("hotpotqa",)),
         }
     ),
     "hops": Benchmark(

@@ -26,6 +26,13 @@ class BenchmarksSection(Settings):
 class DataSettings(Settings):
     """Where the benchmarks' published files lie; a task says in one line which of them it needs."""
 
+    essays: str | None = Field(None, description="RULER's haystack: PaulGrahamEssays.json (a file)")
+    english_words: str | None = Field(
+        None, description="words for RULER cwe above 8,000 different ones: one a line, or english_words.json (a file)"
+    )
+    squad: str | None = Field(None, description="questions of RULER qa_1: SQuAD dev-v2.0.json (a file)")
+    hotpotqa: str | None = Field(None, description="questions of RULER qa_2: hotpot_dev_distractor_v1.json (a file)")
+
 
 class EvalSettings(Settings):
     """The `eval` section: one cell for every (model, inference, benchmark, task, length)."""

@@ -1,1 +1,1 @@
-"""RULER: synthetic tasks of any length."""
+"""RULER (Hsieh et al., 2024): 13 synthetic tasks of any length: needles, tracking, counting and questions."""

@@ -1,92 +1,77 @@
-"""vt: RULER's variable tracking. One chain of assignments in repeated noise; name every variable of the chain.
+"""vt, variable tracking: one chain of assignments in repeated noise; name every variable of the chain.
 
-Wording, noise and the worked example follow the official task: the example comes first, holds at most
-`example_tokens` tokens, has three-letter names (the real chain has five), and gets new names and a new value
-for every prompt.
+The worked example that begins every prompt holds at most `example_tokens` tokens, has three-letter names (the real
+chain has five) and new names and a new value for every prompt.
 """
 
 import string
 from itertools import pairwise
 from random import Random
 
-from contracts.errors import InputError
-from eval.benchmarks.ruler.haystack import NOISE, fill
+from eval.benchmarks.ruler.filling import fill
+from eval.benchmarks.ruler.haystacks import NoiseLines
+from eval.benchmarks.ruler.prompts import ruler_sample
+from eval.benchmarks.ruler.wording import noise, prompt_of
 from eval.build_context import BuildContext, Built
-from eval.fitting import largest_fitting
-from eval.prompts import Prompt, prompt_sample
 
-PROMPT = (
-    "Memorize and track the chain(s) of variable assignment hidden in the following text.\n\n{context}\n"
-    "Question: Find all variables that are assigned the value {value} in the text above."
-)
-ANSWER_PREFIX = (
-    " Answer: According to the chain(s) of variable assignment in the text above, {count} variables are assigned "
-    "the value {value}, they are: "
-)
 EXAMPLE_LETTERS, CHAIN_LETTERS = 3, 5
 
 
 def build(context: BuildContext) -> Built:
     """The prompts of this cell."""
-    return Built([chain_sample(context, index) for index in range(context.options.samples)])
+    lines = NoiseLines(context.tokenizer, noise())
+    return Built([chain_sample(context, lines, index) for index in range(context.options.samples)])
 
 
-def chain_sample(context: BuildContext, index: int) -> dict:
+def chain_sample(context: BuildContext, lines: NoiseLines, index: int) -> dict:
     """One prompt: a worked example, then the chain in the most noise that fits."""
-    settings = context.options.vt
-    example = worked_example(context, index)
+    example = worked_example(context, lines, index)
     generator = context.generator(index, "chain")
-    names, value = chain_names(generator, settings.links + 1, CHAIN_LETTERS), chain_value(generator)
-    answer_prefix = ANSWER_PREFIX.format(count=len(names), value=value)
+    links = context.options.vt.links
+    names, value = chain_names(generator, links + 1, CHAIN_LETTERS), chain_value(generator)
+    prompt, answer_prefix = prompt_of("vt")
 
-    def prompt_of(lines: int) -> tuple[str, str]:
-        places = context.generator(index, "places", lines)
-        return f"{example}\n{chain_prompt(places, names, value, lines)}", answer_prefix
+    def sample_of(units: int) -> dict:
+        text = chain_text(context.generator(index, "places", units), lines, names, value, units)
+        return ruler_sample(
+            context,
+            f"{example}\n{prompt.format(context=text, query=value)}",
+            answer_prefix.format(num_v=len(names), query=value),
+            text=text,
+            question=value,
+            answers=names,
+            more={},
+        )
 
-    lines, text = fill(context, prompt_of, context.length - settings.tokens_to_generate, smallest=len(names))
-    start = len(example) + 1 + PROMPT.index("{context}")
-    end = len(text) - len(PROMPT[PROMPT.index("{context}") + 9 :].format(value=value))
-    prompt = Prompt(
-        text,
-        names,
-        settings.tokens_to_generate,
-        (start, end),
-        question=text[end:].strip(),
-        answer_prefix=answer_prefix,
-        more={"noise_lines": lines},
-    )
-    return prompt_sample(context, prompt)
+    units, sample = fill(context.length, lines.tokens, sample_of, smallest=len(names), what=f"task {context.task}")
+    return {**sample, "units": units}
 
 
-def worked_example(context: BuildContext, index: int) -> str:
-    """A short chain with its answer, as the official task puts it before every prompt."""
-    settings = context.options.vt
+def worked_example(context: BuildContext, lines: NoiseLines, index: int) -> str:
+    """A short chain with its answer, in the most noise that `example_tokens` hold."""
     generator = context.generator(index, "example")
-    names, value = chain_names(generator, settings.links + 1, EXAMPLE_LETTERS), chain_value(generator)
+    names, value = chain_names(generator, context.options.vt.links + 1, EXAMPLE_LETTERS), chain_value(generator)
+    prompt, answer_prefix = prompt_of("vt")
+    solution = f"{answer_prefix.format(num_v=len(names), query=value)} {' '.join(names)}\n"
 
-    def example_of(lines: int) -> str:
-        places = context.generator(index, "example places", lines)
-        prompt = chain_prompt(places, names, value, lines)
-        return f"{prompt}{ANSWER_PREFIX.format(count=len(names), value=value)} {' '.join(names)}\n"
+    def example_of(units: int) -> dict:
+        text = chain_text(context.generator(index, "example places", units), lines, names, value, units)
+        example = f"{prompt.format(context=text, query=value)}{solution}"
+        return {"text": example, "length": len(context.tokenizer.encode(example))}
 
-    def fits(lines: int) -> bool:
-        return len(context.tokenizer.encode(example_of(lines))) <= settings.example_tokens
-
-    lines = largest_fitting(fits, smallest=len(names))
-    if lines is None:
-        raise InputError(f"vt.example_tokens {settings.example_tokens} holds no worked example; choose more")
-    return example_of(lines)
+    longest = context.options.vt.example_tokens
+    return fill(longest, lines.tokens, example_of, smallest=len(names), what="the worked example of vt")[1]["text"]
 
 
-def chain_prompt(places: Random, names: list[str], value: str, lines: int) -> str:
-    """The task's text: the assignments, in order, at random places among `lines` lines of noise."""
+def chain_text(places: Random, lines: NoiseLines, names: list[str], value: str, units: int) -> str:
+    """The assignments, in order, at random places among `units` lines of noise."""
     assignments = [f"VAR {names[0]} = {value}"]
     # The space at the end of a link is the official text's.
     assignments += [f"VAR {name} = VAR {earlier} " for earlier, name in pairwise(names)]
-    text = [NOISE] * lines
-    for shift, place in enumerate(sorted(places.sample(range(lines), len(assignments)))):
+    text = lines.take(units)
+    for shift, place in enumerate(sorted(places.sample(range(units), len(assignments)))):
         text.insert(place + shift, assignments[shift])
-    return PROMPT.format(context="\n".join(text), value=value)
+    return "\n".join(text)
 
 
 def chain_names(generator: Random, count: int, letters: int) -> list[str]:

@@ -1,0 +1,58 @@
+"""As much text as the length allows, without tokenizing the whole prompt again and again.
+
+in : a prediction of the prompt's tokens from pieces that were counted once, and the sample for a number of units
+out: the sample with the most units whose prompt and answer fit the length
+invariant: prompt + generated tokens <= length, and one more unit would not fit. The prediction may be off by a
+constant (chat template, BOS): the first whole tokenization tells it, and a right one ends the work there.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+from contracts.errors import InputError
+
+# A prediction this close to the length (tokens) is checked: tokens that join over a border may cost or save as much.
+DOUBT = 2
+MOST_UNITS = 1 << 40
+
+
+def fill(
+    length: int,
+    predicted: Callable[[int], int],
+    sample_of: Callable[[int], dict],
+    smallest: int,
+    largest: int = MOST_UNITS,
+    doubt: int = DOUBT,
+    what: str = "a prompt",
+) -> tuple[int, dict]:
+    """(units, sample) for the most units that fit `length` tokens.
+
+    `predicted(units)` never decreases; `sample_of(units)` is a sample with its real "length" (tokens, the answer's
+    included). `doubt` 0 trusts the prediction. InputError says `what` does not fit where `smallest` units do not.
+    """
+    fits, best = smallest, sample_of(smallest)
+    if best["length"] > length:
+        raise InputError(f"{what} takes at least {best['length']} tokens, {length} are given; choose a longer length")
+    offset, too_many = best["length"] - predicted(fits), largest + 1
+    while too_many - fits > 1:
+        units = most_units(predicted, length - offset, fits, too_many)
+        if units == fits:
+            if predicted(fits + 1) + offset - length > doubt:
+                break
+            units += 1
+        sample = sample_of(units)
+        offset = sample["length"] - predicted(units)
+        if sample["length"] <= length:
+            fits, best = units, sample
+        else:
+            too_many = units
+    return fits, best
+
+
+def most_units(predicted: Callable[[int], int], budget: int, low: int, high: int) -> int:
+    """The most units in [low, high) whose prediction is within the budget; `low` where none is."""
+    step = 1
+    while low + step < high and predicted(low + step) <= budget:
+        step *= 2
+    reach = range(low + 1, min(low + step, high - 1) + 1)
+    return low + bisect_right(reach, budget, key=predicted)

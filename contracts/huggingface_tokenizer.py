@@ -6,17 +6,24 @@ Invariant: the ids equal those of transformers' AutoTokenizer with add_special_t
 split_special_tokens=True: text that spells a special token stays text.
 """
 
+import json
+import re
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import tokenizers
-from tokenizers import decoders
+from tokenizers import decoders, models
 
 from contracts.companion_files import named_token, readable_bytes
 from contracts.errors import InputError
 from contracts.fingerprint import sha256_file
+from contracts.text_pieces import ACROSS_SPACE, BEFORE_SPACE, SPACE_MARK, pieces_of, words_stand_alone
 
-SPACE_MARK = "\u2581"
+# The normalizers of tokenizers that came from sentencepiece: spaces become marks, and one may stand before a text.
+MARKS = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE_MARK}
+PREFIX = {"type": "Prepend", "prepend": SPACE_MARK}
+CUTS = [(MARKS, BEFORE_SPACE), ({"type": "Sequence", "normalizers": [PREFIX, MARKS]}, ACROSS_SPACE)]
 
 
 class HuggingFaceTokenizer:
@@ -45,8 +52,28 @@ class HuggingFaceTokenizer:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def encode_array(self, text: str) -> np.ndarray:
+        arrays = [self.encode_piece(piece) for piece in pieces_of(text, self.cut)]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    def encode_piece(self, text: str) -> np.ndarray:
+        """The ids of a text that is short enough to be encoded at once, int32 [tokens]."""
         # The batch call leaves out the offsets, which cost as much as a fifth of the time.
         return np.array(self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids, dtype=np.int32)
+
+    @cached_property
+    def cut(self) -> re.Pattern[str] | None:
+        """Where long text may be cut without any other id; None: nowhere that is known."""
+        model = self.tokenizer.model
+        plain = isinstance(model, models.BPE) and not (
+            model.dropout or model.ignore_merges or model.continuing_subword_prefix or model.end_of_word_suffix
+        )
+        added = self.tokenizer.get_added_tokens_decoder().values()
+        if not plain or self.tokenizer.pre_tokenizer or not all(token.special for token in added):
+            return None
+        if not words_stand_alone(self.tokenizer.get_vocab(with_added_tokens=False)):
+            return None
+        normalizer = self.tokenizer.normalizer and json.loads(self.tokenizer.normalizer.__getstate__())
+        return next((cut for known, cut in CUTS if known == normalizer), None)
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

@@ -4,6 +4,8 @@ in : the path of a sentencepiece model, BPE or unigram      out: an object that 
 Invariant: the ids are sentencepiece's own; control pieces such as <s> never come out of text.
 """
 
+import re
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,8 @@ import sentencepiece
 
 from contracts.errors import InputError
 from contracts.fingerprint import sha256_file
-
-SPACE_MARK = "\u2581"  # how sentencepiece writes a space inside a piece
+from contracts.sentencepiece_spec import SentencePieceSpec
+from contracts.text_pieces import ACROSS_SPACE, BEFORE_SPACE, SPACE_MARK, pieces_of, words_stand_alone
 
 
 class SentencePieceTokenizer:
@@ -34,7 +36,21 @@ class SentencePieceTokenizer:
         return self.processor.encode(text)
 
     def encode_array(self, text: str) -> np.ndarray:
-        return np.asarray(self.processor.encode(text, return_type="numpy"), dtype=np.int32)
+        pieces = pieces_of(text, self.cut)
+        arrays = [np.asarray(self.processor.encode(piece, return_type="numpy"), dtype=np.int32) for piece in pieces]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    @cached_property
+    def cut(self) -> re.Pattern[str] | None:
+        """Where long text may be cut without any other id; None: nowhere (unigram models, charsmaps)."""
+        spec = SentencePieceSpec.from_bytes(self.processor.serialized_model_proto())
+        tokens = range(self.vocab_size)
+        # An unused piece is split again as some other place of the text split it: then nothing stands alone.
+        if not spec.is_bpe or not spec.keeps_characters or any(map(self.processor.is_unused, tokens)):
+            return None
+        if not words_stand_alone(map(self.processor.id_to_piece, tokens)):
+            return None
+        return ACROSS_SPACE if spec.dummy_prefix else BEFORE_SPACE
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         return self.processor.encode(texts, num_threads=1) if texts else []

@@ -2,28 +2,44 @@
 
 in : the name of a contender, the folder of the corpus, a tokenizer folder, an empty output folder
 out: one line of JSON: {"tokens": n}
-All have two processes, read the same JSON lines and use the same vocabulary file; (a) writes nothing.
+All have two processes, read the same JSON lines and use the same vocabulary file; (a) and (a2) write nothing.
 Run: python -m benches.data.contenders ours CORPUS TOKENIZER OUTPUT
 """
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from benches.data.corpus import read_texts
 
 PROCESSES = 2
 ROW = 2048
+Result = TypeVar("Result")
 
 
-def count_batch(job: tuple[Path, Path]) -> int:
-    """Tokens of one part, encoded in batches by the bare library."""
+def count_books(job: tuple[Path, Path]) -> int:
+    """Tokens of one part, encoded by the bare library in batches of books."""
     path, tokenizer = job
-    encode = bare_library(tokenizer)
-    texts = read_texts(path)
-    return sum(len(ids) for begin in range(0, len(texts), 8) for ids in encode(texts[begin : begin + 8]))
+    return sum(count_batches(bare_library(tokenizer), read_texts(path), 8))
+
+
+def count_pieces(job: tuple[Path, Path]) -> int:
+    """Tokens of one part, encoded by the bare library in batches of the pieces that this project cuts books into."""
+    from contracts.text_pieces import pieces_of
+    from contracts.tokenizer import load_tokenizer
+
+    path, tokenizer = job
+    encode, cut = bare_library(tokenizer), load_tokenizer(tokenizer).cut
+    return sum(sum(count_batches(encode, pieces_of(text, cut), 64)) for text in read_texts(path))
+
+
+def count_batches(encode: Callable[[list[str]], list], texts: list[str], size: int) -> Iterator[int]:
+    """Tokens of each text; `size` texts a call."""
+    for begin in range(0, len(texts), size):
+        yield from (len(ids) for ids in encode(texts[begin : begin + size]))
 
 
 def bare_library(tokenizer: Path) -> Callable[[list[str]], list]:
@@ -43,9 +59,19 @@ def bare_library(tokenizer: Path) -> Callable[[list[str]], list]:
 
 
 def limit(corpus: Path, tokenizer: Path, output: Path) -> int:
-    """(a) the bare tokenizer library, called in batches in two processes; nothing is written."""
+    """(a) the bare tokenizer library, called in batches of books in two processes; nothing is written."""
+    return sum(in_processes(count_books, corpus, tokenizer))
+
+
+def limit_of_pieces(corpus: Path, tokenizer: Path, output: Path) -> int:
+    """(a2) the same, fed the pieces that (b) feeds it."""
+    return sum(in_processes(count_pieces, corpus, tokenizer))
+
+
+def in_processes(function: Callable[[tuple[Path, Path]], Result], corpus: Path, tokenizer: Path) -> Iterator[Result]:
+    """function((part, tokenizer)) of every part of the corpus, in order, in PROCESSES processes."""
     with get_context("spawn").Pool(PROCESSES) as pool:
-        return sum(pool.imap(count_batch, [(path, tokenizer) for path in sorted(corpus.iterdir())]))
+        yield from pool.imap(function, [(path, tokenizer) for path in sorted(corpus.iterdir())])
 
 
 def ours(corpus: Path, tokenizer: Path, output: Path) -> int:
@@ -123,16 +149,22 @@ def megatron(corpus: Path, tokenizer: Path, output: Path) -> int:
 
     builder = IndexedDatasetBuilder(str(output / "tokens.bin"), dtype=np.int32)
     total = 0
-    with get_context("spawn").Pool(PROCESSES) as pool:
-        for texts in pool.imap(encode_part, [(path, tokenizer) for path in sorted(corpus.iterdir())]):
-            for ids in texts:
-                builder.add_document(torch.from_numpy(ids), [len(ids)])
-                total += len(ids)
+    for texts in in_processes(encode_part, corpus, tokenizer):
+        for ids in texts:
+            builder.add_document(torch.from_numpy(ids), [len(ids)])
+            total += len(ids)
     builder.finalize(str(output / "tokens.idx"))
     return total
 
 
-CONTENDERS = {"limit": limit, "ours": ours, "datasets": huggingface, "datatrove": datatrove, "megatron": megatron}
+CONTENDERS = {
+    "limit": limit,
+    "pieces": limit_of_pieces,
+    "ours": ours,
+    "datasets": huggingface,
+    "datatrove": datatrove,
+    "megatron": megatron,
+}
 
 if __name__ == "__main__":
     name, *places = sys.argv[1:]

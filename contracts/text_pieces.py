@@ -1,0 +1,33 @@
+"""Cut a long text where no token can lie across, because libraries are more than twice as fast on short texts.
+
+in : a text, and the places where its tokenizer lets it be cut      out: pieces whose ids, end to end, are the text's
+Invariant: exact, not likely. Merges of a BPE vocabulary whose pieces have the space mark only at their beginning
+never join a space to what stands before it, so the words before and after the cut do not know of each other.
+"""
+
+import re
+from collections.abc import Iterable
+
+SPACE_MARK = "\u2581"  # how such vocabularies write a space
+PIECE = 4096  # characters; a whole book no longer fits the processor's caches while its pairs are merged
+BEFORE_SPACE = re.compile(f"[^ {SPACE_MARK}](?= )")
+# Where a mark is put before every text, the mark of the next piece stands for the space, which is left out.
+ACROSS_SPACE = re.compile(f"[^ {SPACE_MARK}] (?=[^ ])")
+
+
+def pieces_of(text: str, cut: re.Pattern[str] | None, size: int = PIECE) -> list[str]:
+    """`text` in pieces of `size` characters and the rest of a word; whole where `cut` is None or never matches.
+
+    A match of `cut` begins with the last character of a piece and ends where the next piece begins.
+    """
+    found, begin = [], 0
+    while cut and len(text) - begin > size and (place := cut.search(text, begin + size)):
+        found.append(text[begin : place.start() + 1])
+        begin = place.end()
+    return [*found, text[begin:]]
+
+
+def words_stand_alone(vocabulary: Iterable[str]) -> bool:
+    """Whether no piece of a BPE vocabulary has a space mark behind another character, and the mark is one itself."""
+    pieces = set(vocabulary)
+    return SPACE_MARK in pieces and not any(SPACE_MARK in piece.lstrip(SPACE_MARK) for piece in pieces)

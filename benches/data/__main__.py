@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -35,20 +36,23 @@ def main() -> None:
     arguments = parser.parse_args()
     numbers_file = arguments.output.with_suffix(".json")
     found = json.loads(numbers_file.read_text()) if numbers_file.is_file() else {}
-    wanted = arguments.only or ["tokenizing", "packing", "reading"]
-    with tempfile.TemporaryDirectory(prefix="bench-data-") as scratch:
-        if "packing" in wanted:
-            found["packing"] = packing.measure()
-        if "tokenizing" in wanted:
-            found["tokenizing"] = tokenizing(arguments, Path(scratch))
-        if "reading" in wanted:
-            found["reading"] = reading.measure(Path(scratch))
+    found.setdefault("runs", {})
+    sections = {
+        "packing": lambda scratch: packing.measure(),
+        "tokenizing": lambda scratch: tokenizing(arguments, scratch),
+        "reading": reading.measure,
+    }
+    command = " ".join(["python -m benches.data", *sys.argv[1:]]) if sys.argv[1:] else "make bench-data"
+    for name in arguments.only or sections:
+        run = {"command": command, "load_before": os.getloadavg()[0]}
+        with tempfile.TemporaryDirectory(prefix="bench-data-") as scratch:
+            found[name] = sections[name](Path(scratch))
+        found["runs"][name] = run | {"load_after": os.getloadavg()[0]}
     found["machine"] = {
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "libraries": versions(),
     }
-    found["machine"]["load_before"] = os.getloadavg()[2]
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     numbers_file.write_text(json.dumps(found, indent=1) + "\n")
     arguments.output.write_text(page(found))
@@ -65,11 +69,11 @@ def tokenizing(arguments: argparse.Namespace, scratch: Path) -> dict:
     for name, kept in (("json", "tokenizer.json"), ("model", "tokenizer.model")):
         (scratch / name).mkdir()
         shutil.copyfile((arguments.tokenizer or trained) / kept, scratch / name / kept)
-    contenders = ["limit", "ours", "datasets", "datatrove", "megatron"]
+    contenders = ["limit", "pieces", "ours", "datasets", "datatrove", "megatron"]
     return {
         "characters": characters,
         "json": best_of(contenders, scratch / "corpus", scratch / "json", arguments.rounds),
-        "model": best_of(["limit", "ours"], scratch / "corpus", scratch / "model", arguments.rounds),
+        "model": best_of(["limit", "pieces", "ours"], scratch / "corpus", scratch / "model", arguments.rounds),
         "quarter": {"characters": small} | best_of(["ours"], scratch / "small", scratch / "json", 1)["ours"],
     }
 

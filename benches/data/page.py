@@ -6,7 +6,8 @@ in : the dict that the benchmarks fill      out: Markdown with ratios
 from collections.abc import Iterator
 
 TITLES = {
-    "limit": "(a) the bare tokenizer library, in batches, nothing written",
+    "limit": "(a) the bare tokenizer library, in batches of books, nothing written",
+    "pieces": "(a2) the same, fed the pieces that (b) cuts books into",
     "ours": "(b) this project: `data_prep tokenize`",
     "datasets": "(c) Hugging Face datasets: `map` + group_texts",
     "datatrove": "(d) datatrove: DocumentTokenizer",
@@ -25,16 +26,21 @@ def lines(found: dict) -> Iterator[str]:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     yield "# Data preparation, measured"
     yield ""
-    yield "Written by `make bench-data`: all contenders in one run, in turns, with the same books, vocabulary and two"
-    yield f"processes; the best round counts. {machine['cores']} cores, Python {machine['python']}, {libraries}."
-    yield f"Load average of the machine at the end: {machine['load_before']:.1f} (above the cores, wall times are of a"
-    yield "machine at other work too, and CPU times tell more)."
-    if "tokenizing" in found:
-        yield from tokenizing_lines(found["tokenizing"])
-    if "packing" in found:
-        yield from packing_lines(found["packing"])
-    if "reading" in found:
-        yield from reading_lines(found["reading"])
+    yield "Contenders run in turns, with the same books, vocabulary and two processes; the best round counts."
+    yield f"{machine['cores']} cores, Python {machine['python']}, {libraries}."
+    for name, section in (("tokenizing", tokenizing_lines), ("packing", packing_lines), ("reading", reading_lines)):
+        if name in found["runs"]:
+            yield from section(found[name])
+            yield from ("", ran(found["runs"][name]))
+
+
+def ran(run: dict) -> str:
+    """How a section was made, and whether its wall times can be believed."""
+    loads = f"load average {run['load_before']:.1f} before and {run['load_after']:.1f} after"
+    return (
+        f"Written by `{run['command']}`, {loads}; above the number of cores, the machine was at other work too, and "
+        "CPU times tell more than seconds."
+    )
 
 
 def tokenizing_lines(found: dict) -> Iterator[str]:
@@ -42,22 +48,30 @@ def tokenizing_lines(found: dict) -> Iterator[str]:
     for name, title in (("json", "with tokenizer.json (tokenizers)"), ("model", "with the sentencepiece model")):
         characters = found["characters"]
         yield from ("", f"## Tokenizing {characters / 1e6:.0f} million characters {title}", "")
-        yield "| contender | seconds | MB/s | speed to (a) | CPU seconds | CPU work to (a) | peak MB |"
-        yield "|---|---:|---:|---:|---:|---:|---:|"
-        limit = found[name]["limit"]
+        yield "| contender | seconds | MB/s | speed to (a) | to (a2) | CPU seconds | CPU to (a) | to (a2) | peak MB |"
+        yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+        limits = [found[name]["limit"], found[name]["pieces"]]
         for contender, figures in found[name].items():
-            if "failed" in figures:
-                yield f"| {TITLES[contender]} | failed: {figures['failed']} | | | | | |"
-                continue
-            seconds, cpu = figures["seconds"], figures["cpu_seconds"]
-            used = f"{cpu:.1f} | {cpu / limit['cpu_seconds']:.2f} | {figures['peak_megabytes']:.0f}"
-            if contender == "datatrove":  # a server forks its workers: the system does not count them to its run
-                used = "not seen | | not seen"
-            speed = f"{characters / 1e6 / seconds:.2f} | {limit['seconds'] / seconds:.2f}"
-            yield f"| {TITLES[contender]} | {seconds:.1f} | {speed} | {used} |"
+            yield f"| {TITLES[contender]} | {' | '.join(contender_cells(contender, figures, limits, characters))} |"
     quarter = found["quarter"]
     yield ""
     yield f"Peak memory of one process of (b) with a quarter of the text: {quarter['peak_megabytes']:.0f} MB."
+
+
+def contender_cells(contender: str, figures: dict, limits: list[dict], characters: int) -> list[str]:
+    """Its figures, and their ratios to both limits."""
+    if "failed" in figures:
+        return [f"failed: {figures['failed']}", *[""] * 7]
+    seconds, cpu = figures["seconds"], figures["cpu_seconds"]
+    speed = [f"{limit['seconds'] / seconds:.2f}" for limit in limits]
+    work = [
+        f"{cpu:.1f}",
+        *(f"{cpu / limit['cpu_seconds']:.2f}" for limit in limits),
+        f"{figures['peak_megabytes']:.0f}",
+    ]
+    if contender == "datatrove":  # a server forks its workers: the system does not count them to its run
+        work = ["not seen", "", "", "not seen"]
+    return [f"{seconds:.1f}", f"{characters / 1e6 / seconds:.2f}", *speed, *work]
 
 
 def packing_lines(found: list[dict]) -> Iterator[str]:

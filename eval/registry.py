@@ -19,7 +19,7 @@ class Task:
     """One task: `answer` is what a prediction holds (losses and text come from `generate`, norms from detect).
 
     `needs` are the data that its samples cannot be built without, `takes` those that are used where they are given:
-    keys of `eval.data`, or WORKFLOW_DATA.
+    keys of `eval.data`, or WORKFLOW_DATA. `judges` are the models that its scorer asks, where `eval.data` gives them.
     """
 
     build_module: str
@@ -27,6 +27,7 @@ class Task:
     answer: Answer = "text"
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,25 @@ class Benchmark:
     tasks: dict[str, Task]
     aggregate_module: str = "eval.aggregates.task_mean"
 
+
+def helmet(build: str, score: str, takes: tuple[str, ...] = (), judges: tuple[str, ...] = ()) -> Task:
+    """One HELMET task, by its builder and its scorer in eval.benchmarks.helmet."""
+    package = "eval.benchmarks.helmet"
+    return Task(f"{package}.{build}", f"{package}.{score}", needs=("helmet",), takes=takes, judges=judges)
+
+
+HELMET_TASKS = {
+    **dict.fromkeys(("niah_mk_2", "niah_mk_3", "niah_mv"), helmet("recall", "score_answers")),
+    "json_kv": Task("eval.benchmarks.helmet.json_kv", "eval.benchmarks.helmet.score_answers", takes=("helmet",)),
+    **dict.fromkeys(("nq", "triviaqa", "hotpotqa", "popqa"), helmet("rag", "score_answers")),
+    "msmarco": helmet("rerank", "score_ranking"),
+    **dict.fromkeys(("trec_coarse", "trec_fine", "banking77", "clinc150", "nlu"), helmet("icl", "score_answers")),
+    "narrativeqa": helmet("narrativeqa", "score_judged", ("reference_tokenizer",), ("judge",)),
+    **dict.fromkeys(("infbench_qa", "infbench_choice"), helmet("infbench", "score_answers", ("reference_tokenizer",))),
+    "infbench_sum": helmet("infbench", "score_judged", ("reference_tokenizer",), ("judge",)),
+    "multi_lexsum": helmet("multi_lexsum", "score_judged", ("reference_tokenizer",), ("judge",)),
+    **dict.fromkeys(("asqa", "qampari"), helmet("cite", "score_cited", judges=("nli",))),
+}
 
 RULER_SCORE = "eval.benchmarks.ruler.score"
 NEEDLES_IN_LINES = ("niah_single_1", "niah_multikey_2", "niah_multikey_3")
@@ -77,6 +97,7 @@ BENCHMARKS = {
             "qa_2": Task("eval.benchmarks.ruler.qa", RULER_SCORE, needs=("hotpotqa",)),
         }
     ),
+    "helmet": Benchmark(HELMET_TASKS, "eval.benchmarks.helmet.aggregate"),
     "hops": Benchmark(
         {"3hop": Task("eval.benchmarks.hops.story", "eval.benchmarks.hops.score", "norms", needs=("books",))}
     ),

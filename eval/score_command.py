@@ -13,6 +13,7 @@ import importlib
 import json
 from dataclasses import asdict
 
+from contracts.command_line import named_paths
 from contracts.errors import InputError
 from contracts.files import atomic_text, existing_file
 from contracts.fingerprint import code_fingerprint, sha256_file
@@ -32,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predictions", required=True, help="output of `generate` or `megatron_cdt detect`, or your own"
     )
     parser.add_argument("--output", required=True, help="score file to write (JSON)")
+    parser.add_argument(
+        "--data",
+        nargs="*",
+        default=[],
+        metavar="KEY=PATH",
+        help="models that judge, where the metric asks one: judge, nli (default: a stand-in that the score names)",
+    )
     parser.add_argument("--model", help="model folder that `detect` read, for its digest and name (gradients only)")
     parser.add_argument("--model-name", help="name of the model in the report (default: its folder's name)")
 
@@ -50,15 +58,16 @@ def scored_cell(arguments: argparse.Namespace) -> dict:
     name = arguments.model_name or header.get("model_name")
     if name is None:
         raise InputError(f"{arguments.predictions} does not name its model; add --model FOLDER or --model-name NAME")
+    asked = judges(arguments, samples.task)
     return {
         **asdict(samples.cell),
         "model": name,
         "inference": header.get("inference", "dense"),
-        **numbers(score_rows(samples.task, samples.cell.task, rows, samples.manifest["counts"])),
+        **numbers(score_rows(samples.task, samples.cell.task, rows, samples.manifest["counts"] | asked)),
         "answered_by": header,
         "settings": samples.manifest["settings"],
         "samples_made_from": samples.manifest["inputs"],
-        "hashes": {"samples_sha256": samples.digest, **hashes(arguments.predictions, samples.task)},
+        "hashes": {"samples_sha256": samples.digest, **hashes(arguments.predictions, samples.task, asked)},
     }
 
 
@@ -70,17 +79,28 @@ def scored_lines(arguments: argparse.Namespace) -> dict:
     if task.answer != "text":
         raise InputError(f"{arguments.benchmark} is scored with its samples; give --samples FILE")
     rows = answered_lines(arguments.predictions)
+    asked = judges(arguments, task)
     return {
         "benchmark": arguments.benchmark,
         "task": arguments.task,
         "model": arguments.model_name,
-        **numbers(score_rows(task, arguments.task, rows, {})),
-        "hashes": hashes(arguments.predictions, task),
+        **numbers(score_rows(task, arguments.task, rows, asked)),
+        "hashes": hashes(arguments.predictions, task, asked),
     }
 
 
+def judges(arguments: argparse.Namespace, task: Task) -> dict[str, str]:
+    """{key: model folder} of the models that the scorer asks; InputError names one that the task has no use for."""
+    given = named_paths(arguments.data, "--data")
+    if unknown := sorted(set(given) - set(task.judges)):
+        raise InputError(
+            f"--data {unknown[0]}: this task is scored without it; known: {', '.join(task.judges) or 'none'}"
+        )
+    return given
+
+
 def score_rows(task: Task, name: str, rows: list[dict], facts: dict) -> Scored:
-    """What the task's scorer says of samples with their predictions; `facts` are the builder's numbers."""
+    """What the task's scorer says of samples with their predictions; `facts`: the builder's numbers, and the judges."""
     return importlib.import_module(task.score_module).score(name, rows, facts)
 
 
@@ -96,9 +116,10 @@ def numbers(scored: Scored) -> dict:
     }
 
 
-def hashes(predictions: str, task: Task) -> dict:
-    """Digests of the predictions and of the code that scored them."""
+def hashes(predictions: str, task: Task, asked: dict[str, str]) -> dict:
+    """Digests of the predictions, of the code that scored them, and of the models that judged."""
     return {
+        **{f"{key}_sha256": model_digest(folder) for key, folder in asked.items()},
         "predictions_sha256": sha256_file(predictions),
         "code_sha256": code_fingerprint("eval.score_command", task.score_module),
     }

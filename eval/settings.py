@@ -7,6 +7,7 @@ depends on, so that a change of one task's key reruns that task's cells and no o
 from pydantic import Field, PositiveInt, model_validator
 
 from contracts.settings import Settings
+from eval.benchmarks.helmet.settings import HelmetSettings
 from eval.benchmarks.hops.settings import HopsSettings
 from eval.benchmarks.longppl.settings import LongPPLSettings
 from eval.benchmarks.perplexity.settings import PerplexitySettings
@@ -20,6 +21,7 @@ class BenchmarksSection(Settings):
     perplexity: PerplexitySettings | None = Field(None, description="loss per token on held-back books")
     longppl: LongPPLSettings | None = Field(None, description="perplexity over the tokens that need the long context")
     ruler: RulerSettings | None = Field(None, description="RULER: synthetic tasks of any length")
+    helmet: HelmetSettings | None = Field(None, description="HELMET: 21 tasks in 7 categories")
     hops: HopsSettings | None = Field(None, description="critical-token detection on multi-hop questions")
 
 
@@ -32,6 +34,19 @@ class DataSettings(Settings):
     )
     squad: str | None = Field(None, description="questions of RULER qa_1: SQuAD dev-v2.0.json (a file)")
     hotpotqa: str | None = Field(None, description="questions of RULER qa_2: hotpot_dev_distractor_v1.json (a file)")
+    helmet: str | None = Field(
+        None, description="folder: HELMET's data/, with kilt/, ruler/, icl/ and so on (eval/benchmarks/helmet)"
+    )
+    reference_tokenizer: str | None = Field(
+        None, description="tokenizer that counts and cuts documents for every model (Llama 2's); null: the models' own"
+    )
+    judge: str | None = Field(
+        None,
+        description="Hugging Face folder of the model that judges HELMET's answers and summaries; null: a stand-in",
+    )
+    nli: str | None = Field(
+        None, description="Hugging Face folder of the entailment model behind HELMET's citations; null: a stand-in"
+    )
 
 
 class EvalSettings(Settings):

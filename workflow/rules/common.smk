@@ -214,6 +214,18 @@ def sample_options(wildcards):
     return " ".join(["--data", *pairs]) if pairs else ""
 
 
+def judges_of(wildcards):
+    """{key: model folder} of the models that score a task's answers, those that the configuration gives."""
+    given = config["eval"]["data"]
+    return {key: given[key] for key in known_task(wildcards.benchmark, wildcards.task).judges if given.get(key)}
+
+
+def judge_options(wildcards):
+    """The same as an option on the command line."""
+    pairs = [shlex.quote(f"{key}={path}") for key, path in judges_of(wildcards).items()]
+    return " ".join(["--data", *pairs]) if pairs else ""
+
+
 def settings_of(wildcards):
     """The part of the evaluation's settings that the samples of one cell depend on."""
     return canonical_json(cell_settings(config["eval"], wildcards.benchmark, wildcards.task, int(wildcards.length)))

@@ -2,6 +2,7 @@ rule score:
     input:
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
         predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
+        judges=lambda wildcards: [file for path in judges_of(wildcards).values() for file in files_of(path)],
     output:
         score="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json",
     log:
@@ -15,9 +16,10 @@ rule score:
         mem_mb=1000,
         runtime=30,
     params:
+        judges=judge_options,
         code=lambda wildcards: code_of(
             "eval.score_command", known_task(wildcards.benchmark, wildcards.task).score_module
         ),
     shell:
         "python -m eval score --samples {input.samples:q} --predictions {input.predictions:q} "
-        "--model-name {wildcards.model} --output {output.score:q} > {log:q} 2>&1"
+        "--model-name {wildcards.model} {params.judges} --output {output.score:q} > {log:q} 2>&1"

@@ -96,7 +96,8 @@ def loaded_code() -> dict[str, str]:
     loaded = {}
     for name, module in sorted(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        if name.split(".")[0] in ROOMS and name not in RECORDER and path and Path(path).is_relative_to(REPOSITORY):
+        of_a_stage = name.split(".")[0] in ROOMS and name not in RECORDER and not name.endswith(".__main__")
+        if of_a_stage and path and Path(path).is_relative_to(REPOSITORY):
             loaded[name] = sha256_file(path)
     return loaded
 

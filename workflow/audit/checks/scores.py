@@ -1,0 +1,54 @@
+"""Every score, and the report's numbers, computed again from the predictions: the same command, another output.
+
+Scoring is deterministic and cheap, so equal bytes are expected. Runs inside this process, with the code of this tree.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from contracts.errors import InputError
+from contracts.fingerprint import sha256_file
+from eval.__main__ import COMMANDS
+from workflow.audit.checks.difference import Audited, Difference
+from workflow.audit.run import Run
+
+RECOMPUTED = ("score", "report")
+
+
+def check(audited: Audited) -> Iterator[Difference]:
+    """Every output of a scoring or reporting job."""
+    with tempfile.TemporaryDirectory() as place:
+        for number, (output, job) in enumerate(sorted(audited.run.last_jobs.items())):
+            if job["program"] == "eval" and job["arguments"][0] in RECOMPUTED:
+                again = Path(place, str(number), Path(output).name)
+                yield from faults(audited.run, output, job, again)
+
+
+def faults(run: Run, output: str, job: dict, again: Path) -> Iterator[Difference]:
+    """What the command writes now, against what lies in the run folder."""
+    again.parent.mkdir()
+    words = [run.present(word) for word in job["arguments"]]
+    words[words.index("--output") + 1] = str(again)
+    try:
+        call(words)
+    except InputError as error:
+        yield Difference(output, f"cannot be computed again: {error}")
+        return
+    for file in sorted(again.parent.iterdir()):
+        name = (Path(output).parent / file.name).as_posix()
+        if run.digests.get(name) != sha256_file(file):
+            yield Difference(name, "differs from what is computed again from its inputs")
+
+
+def call(words: list[str]) -> None:
+    """`python -m eval ...` in this process."""
+    module = importlib.import_module(COMMANDS[words[0]][0])
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        module.run(parser.parse_args(words[1:]))

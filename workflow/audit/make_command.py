@@ -1,0 +1,101 @@
+"""Write the audit folder of a finished run.
+
+in : a run folder, its configuration      out: <run>/audit/: SHA256SUMS, run.json, env.json, code.json, lineages,
+     metrics, scores.jsonl, jobs.tsv, replay.sh, the workflow's files, ro-crate-metadata.json
+Invariants: the folder appears whole or not at all; no secret gets in; SHA256SUMS covers every file of the run and of
+the audit, inputs.SHA256SUMS what the run read from outside (paths relative to the folder where the workflow ran).
+Run: python -m workflow.audit make --run results/demo --settings CONFIGURATION --output results/demo/audit
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from contracts.errors import InputError
+from contracts.files import atomic_folder
+from contracts.fingerprint import REPOSITORY
+from contracts.secrets import scrub_text
+from contracts.settings import json_object, yaml_object
+from workflow.audit.bundle import derived_texts, json_text
+from workflow.audit.crate import METADATA, CrateFile, RunStory, crate_text
+from workflow.audit.external_inputs import external_inputs
+from workflow.audit.jobs_table import ask_sacct
+from workflow.audit.provenance import code_files, run_facts
+from workflow.audit.run import Run, open_run
+from workflow.audit.run_files import files_of_run, hash_files
+from workflow.audit.sums import SUMS, sums_text
+
+INPUT_SUMS = "inputs.SHA256SUMS"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="FOLDER", help="the run folder, e.g. results/demo")
+    parser.add_argument("--settings", required=True, metavar="S", help="the whole configuration: YAML file, or JSON text")
+    parser.add_argument("--config-files", nargs="*", default=[], metavar="FILE", help="where the configuration came from")
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="audit folder to write, <run>/audit")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    audited, output = open_run(Path(arguments.run), root=arguments.run.rstrip("/")), Path(arguments.output)
+    if output.resolve().parent != audited.folder.resolve():
+        raise InputError(f"--output {output}: the audit lies in its run; choose {audited.folder}/audit")
+    text = arguments.settings
+    settings = json_object(text) if text.lstrip().startswith("{") else yaml_object(Path(text))
+    made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    inputs, absent = external_inputs(audited, settings, arguments.config_files)
+    accounting = ask_sacct(audited)
+    facts = run_facts(audited.root, settings, made=made) | {"inputs_not_at_hand": absent}
+    texts = {
+        "run.json": json_text(facts),
+        "code.json": json_text(code_files(REPOSITORY)),
+        "sacct.json": json_text(accounting),
+        INPUT_SUMS: sums_text(inputs),
+        **derived_texts(audited, accounting),
+        **workflow_texts(),
+    }
+    with atomic_folder(output) as folder:
+        for name, content in texts.items():
+            write_text(folder / name, scrub_text(content))
+        write_text(folder / METADATA, scrub_text(describe(audited, facts, inputs, folder)))
+        digests = hash_files(files_of_run(folder), folder) | {f"../{name}": sha for name, sha in audited.digests.items()}
+        write_text(folder / SUMS, sums_text(digests))
+    print(f"{output}: {len(audited.digests)} files of the run, {len(inputs)} inputs, {len(audited.jobs)} jobs")
+
+
+def write_text(path: Path, text: str) -> None:
+    """One file of the bundle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def workflow_texts() -> dict[str, str]:
+    """The workflow's own files: what a crate calls its main entity, and the rules that it includes."""
+    rules = sorted((REPOSITORY / "workflow/rules").glob("*.smk"))
+    files = [REPOSITORY / "workflow/Snakefile", *rules]
+    return {path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8") for path in files}
+
+
+def describe(audited: Run, facts: dict, inputs: dict[str, str], folder: Path) -> str:
+    """The crate's metadata for the files that are in the bundle so far, and for what lies beside it."""
+    inside = hash_files(files_of_run(folder), folder)
+    times = [job[key] for job in audited.jobs for key in ("started", "ended") if job.get(key)]
+    story = RunStory(
+        name=facts["run"],
+        commit=facts["git"]["commit"],
+        snakemake=facts["snakemake"]["snakemake"] or "unknown",
+        started=to_the_second(min(times, default=None)),
+        ended=to_the_second(max(times, default=None)),
+        published=facts["made"],
+    )
+    work = audited.work_folder()
+    bundle = [CrateFile(name, sha, (folder / name).stat().st_size) for name, sha in inside.items()]
+    read = [CrateFile(name, sha, (work / name).stat().st_size) for name, sha in inputs.items()]
+    results = [
+        CrateFile(f"../{name}", sha, (audited.folder / name).stat().st_size) for name, sha in audited.digests.items()
+    ]
+    return crate_text(story, [*bundle, CrateFile(SUMS, None, None)], read, results)
+
+
+def to_the_second(time: str | None) -> str | None:
+    """2026-01-31T12:00:00.123Z as 2026-01-31T12:00:00Z, the form that every reader of ISO 8601 knows."""
+    return f"{time.partition('.')[0].rstrip('Z')}Z" if time else None

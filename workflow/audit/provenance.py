@@ -1,0 +1,81 @@
+"""run.json: which code, command line and settings a run was made with.
+
+out: JSON without secrets. The dirty difference is stated as a hash: it may hold what nobody wants to hand on.
+Where the code lies in no git repository (an unpacked archive), the commit is null and code.json still says all.
+"""
+
+import os
+import shlex
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from contracts.fingerprint import REPOSITORY, ROOMS, canonical_json, sha256_file, sha256_text, sha256_value
+from contracts.secrets import scrub_arguments, scrub_text, scrub_value
+
+COMMAND_LINE_VARIABLE = "MEGATRON_CDT_COMMAND_LINE"
+CODE_FOLDERS = (*ROOMS, "workflow")
+CODE_FILES = ("Snakefile", "environment.yml", "pyproject.toml", "requirements.lock", "requirements-cuda.lock")
+# The audit computes no number of a run: a newer one may verify what an older one wrote.
+NOT_OF_A_RUN = "workflow/audit/"
+
+
+def run_facts(root: str, settings: dict, *, made: str) -> dict:
+    """The run's facts; `settings` is the whole configuration with its defaults."""
+    shown = scrub_value(settings)
+    return {
+        "run": settings.get("run", Path(root).name),
+        "root": root,
+        "made": made,
+        "git": git_facts(REPOSITORY),
+        "command_line": scrub_arguments(shlex.split(os.environ.get(COMMAND_LINE_VARIABLE, ""))),
+        "snakemake": {name: version(name) for name in ("snakemake", "snakemake-executor-plugin-slurm")},
+        "settings": shown,
+        "settings_sha256": sha256_value(shown),
+    }
+
+
+def git_facts(repository: Path) -> dict:
+    """Commit, remote, and the hash of everything that differs from the commit."""
+    commit = git(repository, "rev-parse", "HEAD")
+    if not commit:
+        return {"commit": None}
+    difference = git(repository, "diff", "HEAD", "--binary")
+    untracked = git(repository, "ls-files", "--others", "--exclude-standard").splitlines()
+    added = {name: sha256_file(repository / name) for name in untracked if (repository / name).is_file()}
+    return {
+        "commit": commit.strip(),
+        "remote": scrub_text(git(repository, "config", "--get", "remote.origin.url").strip()) or None,
+        "dirty": bool(difference or added),
+        "difference_sha256": sha256_text(difference + canonical_json(added)) if difference or added else None,
+        "untracked_files": sorted(added),
+    }
+
+
+def git(repository: Path, *arguments: str) -> str:
+    """What git says; nothing where there is no git or no repository."""
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(repository), *arguments], capture_output=True, text=True, errors="replace", check=False
+        )
+    except FileNotFoundError:
+        return ""
+    return asked.stdout if asked.returncode == 0 else ""
+
+
+def code_files(repository: Path) -> dict[str, str]:
+    """{path: sha256} of the code of the workflow and its stages, and of what it is installed from."""
+    found = [repository / name for name in CODE_FILES]
+    for folder in CODE_FOLDERS:
+        found += (repository / folder).rglob("*")
+    kept = [path for path in found if path.is_file() and "__pycache__" not in path.parts and path.name[0] != "."]
+    named = {path.relative_to(repository).as_posix(): path for path in sorted(kept)}
+    return {name: sha256_file(path) for name, path in named.items() if not name.startswith(NOT_OF_A_RUN)}
+
+
+def version(package: str) -> str | None:
+    """The version of an installed package; None where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

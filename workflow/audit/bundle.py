@@ -43,9 +43,7 @@ def environments(run: Run) -> list[dict]:
 def metrics(run: Run) -> dict[str, str]:
     """The records of every training at full precision, byte for byte: {metrics/<model>/<record>: text}."""
     files = {
-        f"metrics/{model}/{name}": folder / name
-        for model, folder in sorted(run.trainings.items())
-        for name in COPIED
+        f"metrics/{model}/{name}": folder / name for model, folder in sorted(run.trainings.items()) for name in COPIED
     }
     return {name: path.read_text(encoding="utf-8") for name, path in files.items() if path.is_file()}
 

@@ -60,9 +60,7 @@ class RunStory:
     published: str
 
 
-def crate_text(
-    story: RunStory, bundle: list[CrateFile], inputs: list[CrateFile], results: list[CrateFile]
-) -> str:
+def crate_text(story: RunStory, bundle: list[CrateFile], inputs: list[CrateFile], results: list[CrateFile]) -> str:
     """The metadata file's text."""
     inside = [file_entity(file) for file in bundle]
     beside = {entity["@id"]: entity for file in [*inputs, *results] for entity in [content_entity(file)]}

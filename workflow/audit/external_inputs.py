@@ -25,7 +25,9 @@ def external_inputs(run: Run, settings: Mapping, config_files: Sequence[str]) ->
             digest = sha256_file(file)
             if digest in wanted:
                 found[relative(file, work)] = digest
-    configured = {relative(work / name, work): sha256_file(work / name) for name in config_files if (work / name).is_file()}
+    configured = {
+        relative(work / name, work): sha256_file(work / name) for name in config_files if (work / name).is_file()
+    }
     return found | configured, sorted(wanted - set(found.values()))
 
 

@@ -29,9 +29,7 @@ def data_lineage(run: Run) -> list[dict]:
 
 def makers_of(run: Run) -> dict[str, str]:
     """{sha256 of a file: the manifest that lists it among its outputs}."""
-    return {
-        told["sha256"]: name for name, manifest in run.manifests.items() for told in manifest["outputs"].values()
-    }
+    return {told["sha256"]: name for name, manifest in run.manifests.items() for told in manifest["outputs"].values()}
 
 
 def stated_digests(value: object) -> Iterator[str]:

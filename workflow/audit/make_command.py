@@ -1,10 +1,11 @@
 """Write the audit folder of a finished run.
 
-in : a run folder, its configuration      out: <run>/audit/: SHA256SUMS, run.json, env.json, code.json, lineages,
-     metrics, scores.jsonl, jobs.tsv, replay.sh, the workflow's files, ro-crate-metadata.json
+in : the run folder that the output lies in, and its configuration
+out: <run>/audit/: SHA256SUMS, run.json, env.json, code.json, lineages, metrics, scores.jsonl, jobs.tsv, replay.sh,
+     the workflow's files, ro-crate-metadata.json
 Invariants: the folder appears whole or not at all; no secret gets in; SHA256SUMS covers every file of the run and of
 the audit, inputs.SHA256SUMS what the run read from outside (paths relative to the folder where the workflow ran).
-Run: python -m workflow.audit make --run results/demo --settings CONFIGURATION --output results/demo/audit
+Run: python -m workflow.audit make --settings CONFIGURATION --output results/demo/audit
 """
 
 import argparse
@@ -22,23 +23,27 @@ from workflow.audit.external_inputs import external_inputs
 from workflow.audit.jobs_table import ask_sacct
 from workflow.audit.provenance import code_files, run_facts
 from workflow.audit.run import Run, open_run
-from workflow.audit.run_files import files_of_run, hash_files
+from workflow.audit.run_files import AUDIT, files_of_run, hash_files
 from workflow.audit.sums import SUMS, sums_text
 
 INPUT_SUMS = "inputs.SHA256SUMS"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="the run folder, e.g. results/demo")
-    parser.add_argument("--settings", required=True, metavar="S", help="the whole configuration: YAML file, or JSON text")
-    parser.add_argument("--config-files", nargs="*", default=[], metavar="FILE", help="where the configuration came from")
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="audit folder to write, <run>/audit")
+    parser.add_argument(
+        "--settings", required=True, metavar="S", help="the whole configuration: YAML file, or JSON text"
+    )
+    parser.add_argument(
+        "--config-files", nargs="*", default=[], metavar="FILE", help="where the configuration came from"
+    )
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="audit folder to write: <run>/audit")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    audited, output = open_run(Path(arguments.run), root=arguments.run.rstrip("/")), Path(arguments.output)
-    if output.resolve().parent != audited.folder.resolve():
-        raise InputError(f"--output {output}: the audit lies in its run; choose {audited.folder}/audit")
+    output = Path(arguments.output)
+    if output.name != AUDIT:
+        raise InputError(f"--output {output}: an audit lies in its run folder; name it <run folder>/{AUDIT}")
+    audited = open_run(output.parent, root=output.parent.as_posix())
     text = arguments.settings
     settings = json_object(text) if text.lstrip().startswith("{") else yaml_object(Path(text))
     made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -57,7 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
         for name, content in texts.items():
             write_text(folder / name, scrub_text(content))
         write_text(folder / METADATA, scrub_text(describe(audited, facts, inputs, folder)))
-        digests = hash_files(files_of_run(folder), folder) | {f"../{name}": sha for name, sha in audited.digests.items()}
+        digests = hash_files(files_of_run(folder), folder) | {
+            f"../{name}": sha for name, sha in audited.digests.items()
+        }
         write_text(folder / SUMS, sums_text(digests))
     print(f"{output}: {len(audited.digests)} files of the run, {len(inputs)} inputs, {len(audited.jobs)} jobs")
 

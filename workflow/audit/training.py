@@ -20,10 +20,14 @@ def describe_training(run: Run, model: str, folder: Path) -> dict:
     """Everything that decided one model, and how its training went."""
     fingerprint = read_object(folder / "fingerprint.json")
     settings = fingerprint["settings"]
+    start = run.manifests.get("start/manifest.json", {})
     checkpoints = sorted(path.name for path in folder.glob("checkpoints/step-*") if path.is_dir())
     return {
         "run_folder": folder.relative_to(run.folder).as_posix(),
-        "base_weights": {"digest": fingerprint["start"], "files": run.manifests.get("start/manifest.json", {}).get("outputs")},
+        "base_weights": {
+            "digest": fingerprint["start"],
+            "files": start.get("outputs"),
+        },
         "data": {name: fingerprint[name] for name in ("data", "validation", "tokenizer")},
         "code_sha256": fingerprint["code"],
         "earlier_code": fingerprint.get("earlier_code", []),

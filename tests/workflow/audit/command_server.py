@@ -11,12 +11,9 @@ import os
 import sys
 import traceback
 
-import megatron.core.dist_checkpointing
-import pyarrow  # noqa: F401 (these four are what takes seconds to import)
-import torch
-import transformers  # noqa: F401
-
-assert megatron.core.dist_checkpointing and torch
+HEAVY = ("torch", "megatron.core.dist_checkpointing", "transformers", "pyarrow")
+for library in HEAVY:
+    importlib.import_module(library)
 
 
 def run(request: dict, environment: dict[str, str]) -> None:

@@ -46,11 +46,12 @@ CONFIGURATION = {
         "validation_interval": 5,
     },
     "eval": {
-        "tasks": ["perplexity", "niah_single_1", "hops"],
         "lengths": [384],
-        "perplexity": {"samples": 2},
-        "niah_single_1": {"samples": 2, "tokens_to_generate": 4},
-        "hops": {"samples": 2, "slots": 4, "sentence_tokens_min": 4, "sentence_tokens_max": 24},
+        "benchmarks": {
+            "perplexity": {"samples": 2},
+            "ruler": {"tasks": ["niah_single_1"], "samples": 2, "niah_single_1": {"tokens_to_generate": 4}},
+            "hops": {"samples": 2, "slots": 4, "sentence_tokens_min": 4, "sentence_tokens_max": 24},
+        },
     },
 }
 
@@ -113,7 +114,14 @@ def prepare(folder: Path) -> None:
 def plan(folder: Path, *targets: str) -> list[list[str]]:
     """The command lines of every job of the workflow in their order, as Snakemake prints them."""
     snakemake = [sys.executable, "-m", "snakemake", "-n", "--printshellcmds", "--directory", str(folder)]
-    snakemake += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(folder / "tiny.yaml"), "--", *targets]
+    snakemake += [
+        "--snakefile",
+        str(REPOSITORY / "Snakefile"),
+        "--configfile",
+        str(folder / "tiny.yaml"),
+        "--",
+        *targets,
+    ]
     printed = subprocess.run(snakemake, capture_output=True, text=True, timeout=300, check=False)
     text = printed.stdout + printed.stderr
     assert printed.returncode == 0, text

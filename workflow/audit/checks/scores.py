@@ -1,4 +1,4 @@
-"""Every score, and the report's numbers, computed again from the predictions: the same command, another output.
+"""Every score, average and number of the report, computed again: the same command, another output.
 
 Scoring is deterministic and cheap, so equal bytes are expected. Runs inside this process, with the code of this tree.
 """
@@ -17,7 +17,7 @@ from eval.__main__ import COMMANDS
 from workflow.audit.checks.difference import Audited, Difference
 from workflow.audit.run import Run
 
-RECOMPUTED = ("score", "report")
+RECOMPUTED = ("score", "aggregate", "report")
 
 
 def check(audited: Audited) -> Iterator[Difference]:

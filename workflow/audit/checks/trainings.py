@@ -72,6 +72,8 @@ def checkpoint_faults(run: Run, checkpoint: Path) -> Iterator[Difference]:
     for file, stated in sorted(digests.items()):
         name = f"{where}/{file}"
         if run.digests.get(name) != stated:
-            yield Difference(name, "is missing" if name not in run.digests else "has changed: digests.json says another")
+            yield Difference(
+                name, "is missing" if name not in run.digests else "has changed: digests.json says another"
+            )
     if progress and f"step-{progress['step']:08d}" != checkpoint.name:
         yield Difference(where, f"is named after another step than its own, {progress['step']}")

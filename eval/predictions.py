@@ -112,9 +112,10 @@ def read_predictions(path: str | Path, samples: SampleSet) -> tuple[dict, list[d
 def answered_lines(path: str | Path) -> list[dict]:
     """Predictions that carry their answers, from anywhere: a line each with a text `prediction` and a list `answers`.
 
-    A header line of `generate` is passed over. InputError names the first line that lacks something.
+    LongBench's own files call the text `pred`. A header line of `generate` is passed over. InputError names the first
+    line that lacks something.
     """
-    lines = read_json_lines(existing_file(path, "give a file of predictions"))
+    lines = [under_its_name(line) for line in read_json_lines(existing_file(path, "give a file of predictions"))]
     first = 1 if lines and isinstance(lines[0], dict) and "samples_sha256" in lines[0] else 0
     for number, line in enumerate(lines[first:], start=first + 1):
         if not isinstance(line, dict) or not isinstance(line.get("prediction"), str):
@@ -124,6 +125,13 @@ def answered_lines(path: str | Path) -> list[dict]:
     if len(lines) == first:
         raise InputError(f"{path}: holds no prediction; write one JSON object a line")
     return lines[first:]
+
+
+def under_its_name(line: object) -> object:
+    """The line with its text under `prediction`, where it was under `pred`."""
+    if isinstance(line, dict) and "pred" in line and "prediction" not in line:
+        return {**line, "prediction": line["pred"]}
+    return line
 
 
 def check_identities(path: str | Path, rows: list[dict], samples: SampleSet) -> None:

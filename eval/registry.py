@@ -32,10 +32,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark: its tasks by name, and the module that makes its tables' numbers from the scores."""
+    """One benchmark: its tasks by name, and the module that makes its tables' numbers from the scores.
+
+    `optional_ending` is what published files add to the names of tasks, and a person may: qasper_e.
+    """
 
     tasks: dict[str, Task]
     aggregate_module: str = "eval.aggregates.task_mean"
+    optional_ending: str = ""
 
 
 def helmet(build: str, score: str, takes: tuple[str, ...] = (), judges: tuple[str, ...] = ()) -> Task:
@@ -60,6 +64,16 @@ HELMET_TASKS = {
 RULER_SCORE = "eval.benchmarks.ruler.score"
 NEEDLES_IN_LINES = ("niah_single_1", "niah_multikey_2", "niah_multikey_3")
 NEEDLES_IN_ESSAYS = ("niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multivalue", "niah_multiquery")
+LONGBENCH_TASKS = (
+    *("qasper", "multifieldqa_en", "hotpotqa", "2wikimqa", "musique", "gov_report", "multi_news"),
+    *("trec", "triviaqa", "samsum", "lcc", "repobench-p", "passage_count", "passage_retrieval_en"),
+)
+
+
+def question_task(benchmark: str) -> Task:
+    """A task whose samples come from the benchmark's published file, eval.data.BENCHMARK."""
+    return Task(f"eval.benchmarks.{benchmark}.build", f"eval.benchmarks.{benchmark}.score", needs=(benchmark,))
+
 
 BENCHMARKS = {
     "perplexity": Benchmark(
@@ -98,6 +112,14 @@ BENCHMARKS = {
         }
     ),
     "helmet": Benchmark(HELMET_TASKS, "eval.benchmarks.helmet.aggregate"),
+    "longbench": Benchmark(
+        {name: question_task("longbench") for name in LONGBENCH_TASKS},
+        "eval.benchmarks.longbench.aggregate",
+        optional_ending="_e",
+    ),
+    "quality": Benchmark({"quality": question_task("quality")}),
+    "qasper": Benchmark({"qasper": question_task("qasper")}),
+    "nq": Benchmark({"nq": question_task("nq")}),
     "hops": Benchmark(
         {"3hop": Task("eval.benchmarks.hops.story", "eval.benchmarks.hops.score", "norms", needs=("books",))}
     ),
@@ -113,7 +135,8 @@ def known_benchmark(name: str) -> Benchmark:
 
 def known_task(benchmark: str, name: str) -> Task:
     """The task called `name` of a benchmark, or one line that lists the names."""
-    tasks = known_benchmark(benchmark).tasks
+    known = known_benchmark(benchmark)
+    tasks, name = known.tasks, name if name in known.tasks else name.removesuffix(known.optional_ending)
     if name not in tasks:
         raise InputError(f"task '{name}' of {benchmark} is unknown; choose one of {', '.join(tasks)}")
     return tasks[name]

@@ -9,8 +9,12 @@ from pydantic import Field, PositiveInt, model_validator
 from contracts.settings import Settings
 from eval.benchmarks.helmet.settings import HelmetSettings
 from eval.benchmarks.hops.settings import HopsSettings
+from eval.benchmarks.longbench.settings import LongBenchSettings
 from eval.benchmarks.longppl.settings import LongPPLSettings
+from eval.benchmarks.nq.settings import NQSettings
 from eval.benchmarks.perplexity.settings import PerplexitySettings
+from eval.benchmarks.qasper.settings import QasperSettings
+from eval.benchmarks.quality.settings import QualitySettings
 from eval.benchmarks.ruler.settings import RulerSettings
 from eval.inference.settings import InferenceSettings
 
@@ -22,6 +26,10 @@ class BenchmarksSection(Settings):
     longppl: LongPPLSettings | None = Field(None, description="perplexity over the tokens that need the long context")
     ruler: RulerSettings | None = Field(None, description="RULER: synthetic tasks of any length")
     helmet: HelmetSettings | None = Field(None, description="HELMET: 21 tasks in 7 categories")
+    longbench: LongBenchSettings | None = Field(None, description="LongBench-E: real documents, dialogues and code")
+    quality: QualitySettings | None = Field(None, description="QuALITY: multiple choice about long stories")
+    qasper: QasperSettings | None = Field(None, description="Qasper: questions about scientific papers")
+    nq: NQSettings | None = Field(None, description="Natural Questions among passages that do not answer")
     hops: HopsSettings | None = Field(None, description="critical-token detection on multi-hop questions")
 
 
@@ -46,6 +54,15 @@ class DataSettings(Settings):
     )
     nli: str | None = Field(
         None, description="Hugging Face folder of the entailment model behind HELMET's citations; null: a stand-in"
+    )
+    longbench: str | None = Field(
+        None,
+        description="LongBench's records: the folder of the published JSON lines (qasper_e.jsonl, ..., musique.jsonl)",
+    )
+    quality: str | None = Field(None, description="QuALITY's questions: the published JSON lines, or their folder")
+    qasper: str | None = Field(None, description="Qasper's papers and questions: the published JSON, or its folder")
+    nq: str | None = Field(
+        None, description="Natural Questions with passages: JSON lines of Lost in the Middle, or DPR's JSON"
     )
 
 

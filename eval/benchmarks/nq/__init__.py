@@ -1,0 +1,1 @@
+"""Natural Questions: one passage answers, among passages that do not."""

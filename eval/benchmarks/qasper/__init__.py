@@ -1,0 +1,1 @@
+"""Qasper: questions about whole scientific papers."""

@@ -1,0 +1,1 @@
+"""QuALITY: multiple-choice questions about long stories."""

@@ -1,0 +1,79 @@
+"""Statistics over samples: how sure a mean is, and whether two models differ.
+
+in : scores per sample, one list per group (a bucket, a task) that is averaged on its own
+out: an interval of the mean; the paired t-test of two models on the same samples
+invariant: the same scores and seed give the same interval; scipy computes both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from contracts.errors import InputError
+
+# 10,000 resamples leave about 1 % of noise on the width of a 95 % interval.
+RESAMPLES = 10_000
+# Resamples drawn at once, so that 10,000 samples a group take 8 MB and not 800.
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Second model minus first, over the same samples; `statistic` and `p_value` are None where all differ alike."""
+
+    samples: int
+    mean_difference: float
+    statistic: float | None
+    p_value: float | None
+
+
+def bootstrap_interval(
+    groups: Sequence[Sequence[float]], seed: int, weights: Sequence[float] | None = None, level: float = 0.95
+) -> tuple[float, float] | None:
+    """(low, high) of the weighted sum of the groups' means, by the percentile bootstrap; None of nothing.
+
+    Every group is resampled by itself, as its size is fixed by the benchmark. `weights` default to equal ones that
+    sum to 1. An empty group counts for nothing.
+    """
+    if weights is None:
+        weights = [1 / max(1, sum(bool(len(group)) for group in groups))] * len(groups)
+    pairs = [(group, weight) for group, weight in zip(groups, weights, strict=True) if len(group)]
+    if not pairs:
+        return None
+    # scipy refuses a group of one; twice the same value has the same mean and the same (lack of) spread.
+    data = tuple(np.repeat(np.asarray(group, dtype=float), 2 if len(group) == 1 else 1) for group, _ in pairs)
+
+    def weighted_mean(*samples: np.ndarray, axis: int) -> np.ndarray:
+        return sum(weight * sample.mean(axis=axis) for (_, weight), sample in zip(pairs, samples, strict=True))
+
+    with np.errstate(all="ignore"):
+        interval = stats.bootstrap(
+            data,
+            weighted_mean,
+            n_resamples=RESAMPLES,
+            batch=BATCH,
+            vectorized=True,
+            confidence_level=level,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def paired_t_test(first: Sequence[float], second: Sequence[float]) -> PairedTest:
+    """Two-sided paired t-test of two models on the same samples, in the same order.
+
+    Raises InputError for lists of different lengths or of fewer than two samples.
+    """
+    if len(first) != len(second):
+        raise InputError(f"a paired test needs the same samples: {len(first)} and {len(second)} were given")
+    if len(first) < 2:
+        raise InputError("a paired test needs at least two samples; evaluate more")
+    differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
+    mean_difference = float(differences.mean())
+    if np.ptp(differences) == 0:
+        return PairedTest(len(first), mean_difference, None, None)
+    test = stats.ttest_rel(second, first)
+    return PairedTest(len(first), mean_difference, float(test.statistic), float(test.pvalue))

@@ -44,6 +44,11 @@ def sha256_files(paths: Iterable[Path], root: Path) -> str:
 
 def code_fingerprint(*modules: str) -> str:
     """Hex sha256 of the sources of `modules` and of all they import inside this repository."""
+    return sha256_value(code_sources(*modules))
+
+
+def code_sources(*modules: str) -> dict[str, str]:
+    """{module: hex sha256 of its source} of `modules` and of all they import inside this repository."""
     sources: dict[str, Path] = {}
     pending = list(modules)
     while pending:
@@ -52,7 +57,7 @@ def code_fingerprint(*modules: str) -> str:
             continue
         sources[name] = module_source(name)
         pending += imported_modules(sources[name])
-    return sha256_value({name: sha256_file(path) for name, path in sources.items()})
+    return {name: sha256_file(path) for name, path in sources.items()}
 
 
 def module_source(name: str) -> Path:

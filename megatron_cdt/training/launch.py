@@ -1,7 +1,8 @@
-"""Start the processes of a run on this machine, where no launcher (torchrun, srun) has started them.
+"""Start the processes of a run on this machine, where no launcher (torchrun) has started them.
 
-`python -m megatron_cdt train ...` with layout.processes: 2 then just works, and its exit code is the run's: 0,
-2 for bad input, 75 for "run me again". Signals to this process are passed on to all.
+`python -m megatron_cdt train ...` with layout.processes: 2 then just works; under `srun` with one task a node, each
+task starts its node's share. The exit code is the run's: 0, 2 for bad input, 75 for "run me again", which torchrun
+would turn into 1. Signals to this process are passed on to all.
 Invariant: when one process ends badly, or this one is killed, none is left behind.
 """
 
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+
+from megatron_cdt.training.node import Node, node_of_step, processes_of_node
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.05
@@ -26,9 +29,13 @@ def is_launched() -> bool:
 
 
 def launch_processes(count: int) -> int:
-    """Run this very command as `count` processes; the exit code is that of the first that ended badly, or 0."""
+    """Run this very command as `count` processes, or as this node's share of them.
+
+    The exit code is that of the first that ended badly, or 0.
+    """
     command = [sys.executable, "-m", "megatron_cdt", *sys.argv[1:]]
-    processes = [subprocess.Popen(command, env=environment) for environment in environments(count)]
+    node = node_of_step(os.environ) or Node(0, 1, "127.0.0.1", free_port())
+    processes = [subprocess.Popen(command, env=environment) for environment in environments(count, node)]
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, lambda given, _frame: send(given, processes))
     while not (bad := [process for process in processes if process.poll()]):
@@ -40,15 +47,19 @@ def launch_processes(count: int) -> int:
     return bad[0].returncode if bad[0].returncode > 0 else 128 - bad[0].returncode
 
 
-def environments(count: int) -> Iterator[dict[str, str]]:
-    """The variables that torch.distributed reads (env://), for each process."""
+def environments(count: int, node: Node) -> Iterator[dict[str, str]]:
+    """The variables that torch.distributed reads (env://), for each process of a node."""
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": node.address, "MASTER_PORT": str(node.port)}
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    for local_rank, rank in enumerate(processes_of_node(count, node)):
+        yield os.environ | threads | shared | {"RANK": str(rank), "LOCAL_RANK": str(local_rank)}
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    for rank in range(count):
-        yield os.environ | threads | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        return free.getsockname()[1]
 
 
 def send(number: int, processes: list[subprocess.Popen]) -> None:

@@ -31,7 +31,7 @@ def answers(*tasks, models=METHODS, lengths=LENGTHS):
 def trainings(*methods):
     """Trainings and all that their models are asked; LongPPL's key tokens are found by the model `ce`."""
     key_tokens = samples("longppl books") | answers("longppl books") if "ce" in methods else set()
-    return {f"train {method}" for method in methods} | answers(*BENCHMARKS, models=methods) | key_tokens
+    return {f"train_method {method}" for method in methods} | answers(*BENCHMARKS, models=methods) | key_tokens
 
 
 EVERYTHING = {"train_tokenizer", "start_model"} | ROWS | samples(*BENCHMARKS) | trainings(*METHODS)

@@ -51,7 +51,7 @@ def test_a_failed_training_keeps_its_run_folder_for_the_next_attempt(project):
     checkpoint.mkdir(parents=True)
     (project.folder / "megatron_cdt/__main__.py").write_text(FAILING_COMMAND, encoding="utf-8")
     failed = project.snakemake(
-        *("--profile", "local", "--configfile", "config/demo.yaml", "--forcerun", "train"),
+        *("--profile", "local", "--configfile", "config/demo.yaml", "--forcerun", "train_method"),
         *("--", "results/demo/models/cdt"),
     )
     assert failed.returncode == 1

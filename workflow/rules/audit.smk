@@ -3,10 +3,6 @@
 os.environ.update(MEGATRON_CDT_COMMAND_LINE=shlex.join(sys.argv))
 
 
-localrules:
-    audit,
-
-
 rule audit:
     input:
         page="<results>/report.html",
@@ -17,6 +13,7 @@ rule audit:
         "<results>/logs/audit.log",
     benchmark:
         "<results>/benchmarks/audit.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     threads: 1

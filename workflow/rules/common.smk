@@ -17,10 +17,12 @@ from snakemake.utils import validate
 REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from contracts.fingerprint import canonical_json, code_fingerprint, sha256_text
+from contracts.files import atomic_text
+from contracts.fingerprint import canonical_json, code_sources, sha256_text, sha256_value
 from eval.cells import cell_settings, cells_of, suits
 from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
 from eval.registry import known_task
+from workflow.sole_run import claim_run
 
 # The stages find the repository's packages from any working directory, and run in the Python that runs Snakemake
 # unless Snakemake was told to make a conda environment for them.
@@ -97,6 +99,8 @@ def check_across_sections():
 
 SCHEMA = check_configuration()
 check_places()
+# A dry run only looks, and a job belongs to the Snakemake that submitted it.
+CLAIM = claim_run(config["run"]) if workflow.is_main_process and not workflow.output_settings.dryrun else None
 # Every command leaves a record of itself here (contracts/job_record.py); no rule declares or reads it.
 os.environ.update(MEGATRON_CDT_RECORDS=f"results/{config['run']}/records")
 KNOWN_METHODS = SCHEMA["$defs"]["TrainSection"]["properties"]["methods"]["items"]["enum"]
@@ -120,7 +124,13 @@ def any_of(names):
 @cache
 def code_of(*modules):
     """Hash of the code behind a command: an edit of it reruns the command's jobs and what depends on them."""
-    return code_fingerprint(*modules)
+    code = code_sources(*modules)
+    digest = sha256_value(code)
+    record = Path(f".snakemake/code/{digest}.json")
+    if CLAIM and not record.is_file():
+        # For `python -m workflow.why`, which says by it in what modules two hashes differ.
+        atomic_text(record, canonical_json(code))
+    return digest
 
 
 def books_of(split):
@@ -174,6 +184,21 @@ def run_folder(method):
     """Where a training keeps its checkpoints and metrics: one folder for each of its settings."""
     decisive = {key: value for key, value in train_settings(method).items() if key not in BOOKKEEPING}
     return f"results/{config['run']}/train/{method}/run-{sha256_text(canonical_json(decisive))[:12]}"
+
+
+def launcher(resources, threads):
+    """What starts a training on every node of its Slurm job: `srun`, where a profile gives the training `mpi`.
+
+    Snakemake then leaves the job's only step to this `srun`, which is also where Slurm's signals arrive.
+    """
+    if "mpi" not in resources.keys():
+        return ""
+    nodes, processors = resources.get("nodes", 1), resources.get("cpus_per_task", threads)
+    devices = f"--gres={resources.gres} " if resources.get("gres") else ""
+    return (
+        f"srun --nodes={nodes} --ntasks={nodes} --cpus-per-task={processors} {devices}"
+        "--kill-on-bad-exit=1 --cpu-bind=quiet "
+    )
 
 
 def model_folder(name):

@@ -15,8 +15,9 @@ rule generate:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=480,
+        lanes=1,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
+        runtime=60,
     params:
         code=code_of("eval.generate_command"),
     shell:
@@ -43,8 +44,9 @@ rule detect_critical_tokens:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=480,
+        lanes=1,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
+        runtime=60,
     params:
         lr=config["detect"]["lr"],
         beta=config["detect"]["beta"],

@@ -13,7 +13,7 @@ rule build_samples:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=240,
     params:
         sources=sample_options,

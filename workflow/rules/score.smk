@@ -13,7 +13,8 @@ rule score:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
+        lanes=1,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=30,
     params:
         judges=judge_options,

@@ -1,4 +1,4 @@
-rule train:
+rule train_method:
     input:
         packs="<results>/packs/train",
         validation="<results>/packs/validation",
@@ -18,12 +18,14 @@ rule train:
         mem_mb=5000,
         runtime=1440,
     params:
+        # From resources, hence no reason to train again: the machine is not part of what is computed.
+        launcher=lambda wildcards, resources, threads: launcher(resources, threads),
         run_folder=lambda wildcards: run_folder(wildcards.method),
         settings=lambda wildcards: canonical_json(train_settings(wildcards.method)),
         code=code_of("megatron_cdt.training.train_command"),
     shell:
-        # It starts its own processes: a launcher would turn the exit code 75, "run me again", into 1.
-        "python -m megatron_cdt train --settings {params.settings:q} --data {input.packs:q} "
+        # It starts its own processes, one command a node: torchrun would turn the exit code 75, "run me again", into 1.
+        "{params.launcher}python -m megatron_cdt train --settings {params.settings:q} --data {input.packs:q} "
         "--validation {input.validation:q} --start-checkpoint {input.start:q} --tokenizer {input.tokenizer:q} "
         "--run-folder {params.run_folder:q} "
         "--output {output.model:q} --if-changed set-aside > {log:q} 2>&1"

@@ -1,0 +1,43 @@
+# One run: the rules of all stages, for one configuration.
+include: "common.smk"
+
+
+pathvars:
+    results=f"results/{config['run']}",
+
+
+wildcard_constraints:
+    split="train|validation",
+    method=any_of(METHODS),
+    model=any_of(MODELS),
+    inference=any_of(INFERENCES),
+    benchmark=any_of(dict.fromkeys(benchmark for benchmark, _, _ in CELLS)),
+    task=any_of(dict.fromkeys(task for _, task, _ in CELLS)),
+    length="[0-9]+",
+
+
+rule all:
+    input:
+        "<results>/report.html",
+        "<results>/report.json",
+    localrule: True
+
+
+include: "fetch.smk"
+include: "tokenizer.smk"
+include: "mix.smk" if config["mix"] else "tokenize.smk"
+include: "pack.smk"
+include: "start_model.smk"
+include: "train.smk"
+include: "samples.smk"
+include: "predict.smk"
+include: "score.smk"
+include: "aggregate.smk"
+include: "report.smk"
+include: "audit.smk"
+include: "stages.smk"
+
+
+onstart:
+    # What one section cannot know of another; the schema has seen to everything else already.
+    check_across_sections()

@@ -1,0 +1,30 @@
+# The stages by the names that people say: `snakemake --profile slurm evaluate` makes all up to there.
+rule tokens:
+    input:
+        expand("<results>/tokens/{split}", split=["train", "validation"]),
+    localrule: True
+
+
+rule packs:
+    input:
+        expand("<results>/packs/{split}", split=["train", "validation"]),
+    localrule: True
+
+
+rule train:
+    input:
+        expand("<results>/models/{method}", method=METHODS),
+    localrule: True
+
+
+# A training ends with its export: the Hugging Face folder is what `train_method` makes.
+rule export:
+    input:
+        expand("<results>/models/{method}", method=METHODS),
+    localrule: True
+
+
+rule evaluate:
+    input:
+        cell_paths("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"),
+    localrule: True

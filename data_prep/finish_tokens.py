@@ -19,7 +19,7 @@ from data_prep.counting import Counts, summed
 from data_prep.duplicate_ids import refuse_repeated_ids, repeated_ids
 from data_prep.quarantine import QUARANTINE_NAME, quarantine_line
 from data_prep.sources.source import RECORD_EXCERPT, BadRecord, Shard
-from data_prep.tokenize_shard import Job, characters_path, counts_path, quarantine_path, shard_path
+from data_prep.tokenize_shard import Job, counts_path, quarantine_path, shard_path
 from data_prep.tokens_reader import TokensReader, open_tokens
 
 KEY_NAME = "key.json"
@@ -30,7 +30,7 @@ def finish_shards(job: Job, shards: Sequence[Shard], tokenizer: Tokenizer) -> di
     """The counts of all shards, after repeated ids were refused or set aside and the quarantine was written."""
     total = Counts().values
     for shard in shards:
-        total = summed(total, json.loads(counts_path(job.folder, shard.number).read_text()))
+        total = summed(total, told_of(job, shard.number)["counts"])
     reader = TokensReader(job.folder)
     aside: list[str] = []
     if job.corpus.on_bad_record == "stop":
@@ -43,13 +43,18 @@ def finish_shards(job: Job, shards: Sequence[Shard], tokenizer: Tokenizer) -> di
     return total
 
 
+def told_of(job: Job, number: int) -> dict:
+    """{counts, characters of each document} of a finished shard."""
+    return json.loads(counts_path(job.folder, number).read_text())
+
+
 def set_aside(job: Job, reader: TokensReader, repeated: list[int], tokenizer: Tokenizer, aside: list[str]) -> dict:
     """Write the shards again without the documents `repeated`; what that changes in the counts."""
     change: dict = {}
     for number, places in by_shard(job, repeated):
-        characters = np.load(characters_path(job.folder, number))
+        characters = told_of(job, number)["characters"]
         for index, place in places:
-            change = summed(change, moved(reader, index, int(characters[place]), tokenizer))
+            change = summed(change, moved(reader, index, characters[place], tokenizer))
             text = tokenizer.decode(reader.tokens(index)[:RECORD_EXCERPT].tolist())
             detail = f"the id {reader.id(index)} is that of an earlier document"
             bad = BadRecord(f"document {reader.id(index)}", REASON, detail, "", text.encode("utf-8", "replace"))
@@ -107,7 +112,6 @@ def rewrite_without(job: Job, number: int, places: set[int]) -> None:
 def write_quarantine(job: Job, shards: Sequence[Shard], aside: list[str]) -> None:
     """One quarantine file of all shards, in their order; none where no record was bad."""
     found = [path for shard in shards if (path := quarantine_path(job.folder, shard.number)).is_file()]
-    found = [path for path in found if path.stat().st_size]
     if not found and not aside:
         return
     with atomic_file(job.folder / QUARANTINE_NAME) as temporary, open(temporary, "wb") as out:

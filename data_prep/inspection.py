@@ -52,7 +52,7 @@ def describe_tokens(folder: Path, index: int, find_tokenizer: FindTokenizer) -> 
         "vocab_size": reader.metadata.vocab_size,
         "tokenizer_digest": reader.metadata.tokenizer_digest,
         "document_lengths": spread(reader.lengths),
-        **known("evidence_passages", reader.evidence_counts()),
+        **known("evidence_passages", reader.evidence_counts[reader.evidence_counts >= 0]),
         "sample": {
             "document": reader.id(index),
             "source": reader.source(index),

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from contracts.command_line import progress
@@ -108,19 +107,12 @@ def choose(
     dropped: dict[str, list[Choice]] = {"not drawn": [], "drawn for another split": []}
     for name, reader in readers.items():
         ids = [sample for batch in reader.batches for sample in batch.batch.column("id").to_pylist()]
-        drawn = draw(name, ids, evidence_of(reader), settings.parts()[name], settings.seed)
+        drawn = draw(name, ids, reader.evidence_counts, settings.parts()[name], settings.seed)
         chosen += [(name, index) for index in drawn[split]]
         others = {index for other in SPLITS if other != split for index in drawn[other]}
         dropped["drawn for another split"] += [(name, index) for index in others]
         dropped["not drawn"] += [(name, i) for i in range(len(ids)) if i not in others | set(drawn[split])]
     return sorted(chosen, key=lambda choice: place_key(settings.seed, name_of(readers, choice))), dropped
-
-
-def evidence_of(reader: TokensReader) -> np.ndarray:
-    """int64 [samples]: supporting passages of each; -1 where they are not known."""
-    columns = [batch.batch.column("evidence_spans") for batch in reader.batches]
-    counts = (column.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False) for column in columns)
-    return np.concatenate([*counts, []]).astype(np.int64)
 
 
 def name_of(readers: dict[str, TokensReader], choice: Choice) -> str:
@@ -182,10 +174,9 @@ def count(readers: dict[str, TokensReader], choices: list[Choice], dropped: dict
         return sum(int(readers[name].lengths[index]) for name, index in found)
 
     kept = {reason: found for reason, found in dropped.items() if found}
-    evidence = {name: evidence_of(reader) for name, reader in readers.items()}
     drawn: dict[str, dict[str, int]] = {}
     for name, index in choices:
-        passages = int(evidence[name][index])
+        passages = int(readers[name].evidence_counts[index])
         key = f"{passages} supporting passages" if passages >= 0 else "supporting passages not known"
         drawn.setdefault(name, {})[key] = drawn.get(name, {}).get(key, 0) + 1
     return {

@@ -4,14 +4,15 @@ in : a TokensReader, a Plan, PackMetadata      out: pack-00000.arrow ... in a fo
 Invariant: every row is exactly `length` tokens; memory holds one record batch, whatever the number of rows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from contracts.packs import SPANS, PackMetadata, packs_schema
+from contracts.packs import PackMetadata, packs_schema
+from data_prep.arrow_columns import list_column, number_column, rows_column, spans_column, text_column
 from data_prep.packing_plan import Plan
 from data_prep.tokens_reader import TokensReader
 
@@ -102,23 +103,18 @@ def moved(spans: np.ndarray, start: int, count: int, place: int) -> list[tuple[i
 
 def columns(rows: list[Row], length: int) -> list[pa.Array]:
     """The columns of one record batch, in the order of the schema."""
+    documents = [row.documents for row in rows]
     return [
-        pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate([row.ids for row in rows])), length),
-        list_column((row.lengths for row in rows), pa.int32()),
-        list_column((row.tokens for row in rows), pa.int32()),
-        list_column((row.documents for row in rows), pa.string()),
-        list_column((row.starts for row in rows), pa.int64()),
-        spans_column(row.label_spans for row in rows),
-        spans_column(row.evidence_spans for row in rows),
+        rows_column(np.concatenate([row.ids for row in rows]), length),
+        numbers_column([row.lengths for row in rows], np.int32),
+        numbers_column([row.tokens for row in rows], np.int32),
+        list_column(documents, text_column([name for names in documents for name in names])),
+        numbers_column([row.starts for row in rows], np.int64),
+        spans_column([row.label_spans for row in rows]),
+        spans_column([row.evidence_spans for row in rows]),
     ]
 
 
-def list_column(values: Iterable, kind: pa.DataType) -> pa.Array:
-    """A column whose every row is a list of `kind`."""
-    return pa.array([list(row) for row in values], pa.list_(kind))
-
-
-def spans_column(rows: Iterable[list[tuple[int, int]] | None]) -> pa.Array:
-    """A column of spans, null where a row has none."""
-    named = (None if row is None else [{"start": start, "end": end} for start, end in row] for row in rows)
-    return pa.array(named, SPANS)
+def numbers_column(rows: list[Sequence[int]], kind: type) -> pa.Array:
+    """A column whose every row is a list of numbers."""
+    return list_column(rows, number_column(np.array([number for row in rows for number in row], kind)))

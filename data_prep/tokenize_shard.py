@@ -1,28 +1,27 @@
 """Tokenize one shard of a source into one tokens file.
 
 in : a Job (source, settings) and a Shard
-out: tokens-NNNNN.arrow; beside it tokens-NNNNN.quarantine.jsonl (bad records), tokens-NNNNN.characters.npy
-     (characters of each document) and tokens-NNNNN.json (counts), which go when all shards are done
+out: tokens-NNNNN.arrow; beside it tokens-NNNNN.quarantine.jsonl (bad records, where there are some) and
+     tokens-NNNNN.json (counts, and characters of each document), which go when all shards are done
 Invariants: each file appears whole or not at all, the counts last, so that a shard with counts is finished; the
 bytes depend on the job and the shard alone; memory holds one record batch and one record.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
 
 from contracts.files import atomic_file, atomic_text
-from contracts.packs import SPANS
 from contracts.tokens import TokensMetadata, tokens_schema
+from data_prep.arrow_columns import list_column, number_column, spans_column, text_column
 from data_prep.corpus_settings import CorpusSettings
 from data_prep.counting import Counts
-from data_prep.encoded import Encoded, Encoder, TokenSpans
-from data_prep.quarantine import quarantine_line
+from data_prep.encoded import Encoded, Encoder
+from data_prep.quarantine import quarantine_file
 from data_prep.sources.source import BadRecord, Shard, Source
 from data_prep.tokenize_settings import TokenizeSettings
 
@@ -54,13 +53,8 @@ def counts_path(folder: Path, number: int) -> Path:
 
 
 def quarantine_path(folder: Path, number: int) -> Path:
-    """The bad records of a shard; empty where there are none."""
+    """The bad records of a shard; no file where there are none."""
     return folder / f"tokens-{number:05d}.quarantine.jsonl"
-
-
-def characters_path(folder: Path, number: int) -> Path:
-    """The characters of each document of a shard, int64 [documents], in case one has to be set aside later."""
-    return folder / f"tokens-{number:05d}.characters.npy"
 
 
 def is_finished(folder: Path, number: int) -> bool:
@@ -72,25 +66,23 @@ def tokenize_shard(job: Job, encoder: Encoder, shard: Shard) -> int:
     """Write the files of one shard; its number. Raises InputError for bad records where the corpus says stop."""
     counts = Counts()
     schema = tokens_schema(job.metadata)
+    characters: list[int] = []
     with (
-        atomic_file(quarantine_path(job.folder, shard.number)) as set_aside,
-        open(set_aside, "w", encoding="utf-8") as bad,
+        quarantine_file(quarantine_path(job.folder, shard.number), job.source.root) as set_aside,
         atomic_file(shard_path(job.folder, shard.number)) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, schema) as out,
     ):
-        characters = []
-        for ids, rows in batches(encoded_records(job, encoder, shard, counts, bad)):
+        for ids, rows in batches(encoded_records(job, encoder, shard, counts, set_aside)):
             characters += [row.characters - sum(row.dropped_characters.values()) for row in rows]
             out.write_batch(pa.RecordBatch.from_arrays(columns(ids, job.source.name, rows), schema=schema))
-    with atomic_file(characters_path(job.folder, shard.number)) as temporary, open(temporary, "wb") as file:
-        np.save(file, np.array(characters, dtype=np.int64))
-    atomic_text(counts_path(job.folder, shard.number), json.dumps(counts.values))
+    done = {"counts": counts.values, "characters": characters}
+    atomic_text(counts_path(job.folder, shard.number), json.dumps(done))
     return shard.number
 
 
 def encoded_records(
-    job: Job, encoder: Encoder, shard: Shard, counts: Counts, bad: TextIO
+    job: Job, encoder: Encoder, shard: Shard, counts: Counts, set_aside: Callable[[BadRecord], None]
 ) -> Iterator[tuple[str, Encoded]]:
     """(id, tokens) of the records that are kept; the others are counted, and bad ones set aside or fatal."""
     for record in job.source.records(shard):
@@ -99,7 +91,7 @@ def encoded_records(
             if job.corpus.on_bad_record == "stop":
                 raise found.error()
             counts.reject(found.reason)
-            bad.write(quarantine_line(found, job.source.root))
+            set_aside(found)
         elif found.left_out:
             counts.leave_out(found)
         else:
@@ -125,17 +117,11 @@ def batches(records: Iterable[tuple[str, Encoded]]) -> Iterator[tuple[list[str],
 
 def columns(ids: list[str], source: str, rows: list[Encoded]) -> list[pa.Array]:
     """The columns of one record batch, in the order of the schema."""
-    offsets = np.cumsum([0, *(len(row.ids) for row in rows)]).astype(np.int32)
+    tokens = [row.ids for row in rows]
     return [
-        pa.array(ids, pa.string()),
-        pa.array([source] * len(ids), pa.string()),
-        pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate([row.ids for row in rows]))),
+        text_column(ids),
+        text_column([source] * len(ids)),
+        list_column(tokens, number_column(np.concatenate(tokens))),
         spans_column([row.label_spans for row in rows]),
         spans_column([row.evidence_spans for row in rows]),
     ]
-
-
-def spans_column(spans: list[TokenSpans | None]) -> pa.Array:
-    """A column of spans, null where a record has none."""
-    rows = (None if row is None else [{"start": start, "end": end} for start, end in row] for row in spans)
-    return pa.array(rows, SPANS)

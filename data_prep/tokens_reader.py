@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from contracts.errors import InputError
 from contracts.memory_map import MappedArrow
+from contracts.packs import numbers
 from contracts.tokens import TokensMetadata, tokens_schema
 
 
@@ -26,12 +27,12 @@ class TokensBatch:
     @cached_property
     def offsets(self) -> np.ndarray:
         """int32 [rows + 1]: where each document's ids begin in `values`."""
-        return self.batch.column("input_ids").offsets.to_numpy()
+        return numbers(self.batch.column("input_ids").offsets, np.int32)
 
     @cached_property
     def values(self) -> np.ndarray:
         """int32 [tokens]: the ids of all documents of the batch."""
-        return self.batch.column("input_ids").values.to_numpy()
+        return numbers(self.batch.column("input_ids").values, np.int32)
 
 
 class TokensReader:
@@ -62,7 +63,7 @@ class TokensReader:
     @cached_property
     def lengths(self) -> np.ndarray:
         """int64 [documents]: tokens per document."""
-        return np.concatenate([np.diff(batch.offsets) for batch in self.batches] or [[]]).astype(np.int64)
+        return joined([np.diff(batch.offsets) for batch in self.batches]).astype(np.int64)
 
     def place(self, index: int) -> tuple[TokensBatch, int]:
         """The batch that holds document `index`, and its row there."""
@@ -88,13 +89,14 @@ class TokensReader:
     @cached_property
     def supervised(self) -> np.ndarray:
         """bool [documents]: those that say which of their tokens are learned; they must not be cut."""
-        columns = (batch.batch.column("label_spans").is_valid() for batch in self.batches)
-        return np.concatenate([column.to_numpy(zero_copy_only=False) for column in columns] or [[]]).astype(bool)
+        return joined([known(batch.batch.column("label_spans")) for batch in self.batches]).astype(bool)
 
+    @cached_property
     def evidence_counts(self) -> np.ndarray:
-        """int64 [documents that know]: the number of supporting passages of each."""
-        columns = [batch.batch.column("evidence_spans").drop_null() for batch in self.batches]
-        return np.concatenate([column.value_lengths().to_numpy() for column in columns] or [[]]).astype(np.int64)
+        """int64 [documents]: supporting passages of each; -1 where they are not known."""
+        columns = [batch.batch.column("evidence_spans") for batch in self.batches]
+        counts = [np.where(known(column), np.diff(numbers(column.offsets, np.int32)), -1) for column in columns]
+        return joined(counts).astype(np.int64)
 
     def spans(self, name: str, index: int) -> np.ndarray | None:
         """label_spans or evidence_spans of document `index`, int32 [spans, 2]; None where they are null."""
@@ -106,6 +108,19 @@ class TokensReader:
         """Give the pages of all tokens read so far back to the system; views stay valid."""
         for mapped in self.maps:
             mapped.release()
+
+
+def joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """The arrays end to end; an empty one where there is none."""
+    return np.concatenate(arrays) if arrays else np.zeros(0)
+
+
+def known(column: pa.Array) -> np.ndarray:
+    """bool [rows]: the rows that are not null."""
+    if not column.null_count:
+        return np.ones(len(column), bool)
+    bits = np.unpackbits(np.frombuffer(column.buffers()[0], np.uint8), bitorder="little")
+    return bits[column.offset : column.offset + len(column)].astype(bool)
 
 
 def tokens_paths(folder: Path) -> list[Path]:

@@ -57,7 +57,7 @@ def test_each_number_of_passages_is_drawn_equally_often_and_splits_share_nothing
     train, validation = (mixed(data_prep, parts, tmp_path / split, split) for split in ("train", "validation"))
     for folder, each, alpaca in ((train, 4, 6), (validation, 1, 2)):
         reader = TokensReader(folder)
-        assert np.bincount(reader.evidence_counts()).tolist() == [0, 0] + [each] * 5
+        assert np.bincount(reader.evidence_counts + 1).tolist() == [alpaca, 0, 0] + [each] * 5
         assert sum(name.startswith("longalpaca/") for name in ids(folder)) == alpaca
     assert not set(ids(train)) & set(ids(validation))
     counts = json.loads((train / "manifest.json").read_text())["counts"]

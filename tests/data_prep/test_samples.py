@@ -274,4 +274,4 @@ def test_samples_are_the_same_bytes_for_any_workers_and_formats_keep_the_order(
     assert outputs[0] == outputs[1]
     reader = TokensReader(tmp_path / "x-t")
     assert [reader.id(index) for index in range(60)] == [str(number) for number in range(60)]
-    assert reader.evidence_counts().tolist() == [2 + number % 5 for number in range(60)]
+    assert reader.evidence_counts.tolist() == [2 + number % 5 for number in range(60)]

@@ -67,6 +67,14 @@ def positive_int(text: str) -> int:
     return value
 
 
+def natural_int(text: str) -> int:
+    """argparse type: a whole number of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 0")
+    return value
+
+
 def named_paths(given: list[str], option: str) -> dict[str, str]:
     """{name: path} of arguments that read NAME=PATH; InputError for any other form."""
     for text in given:

@@ -10,7 +10,7 @@ run: python -m eval build --benchmark ruler --task vt --length 1024 --tokenizer 
 import argparse
 import importlib
 
-from contracts.command_line import named_paths, positive_int
+from contracts.command_line import named_paths, natural_int
 from contracts.fingerprint import code_fingerprint
 from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--benchmark", required=True, choices=tuple(BENCHMARKS), help="benchmark of the task")
     parser.add_argument("--task", required=True, help="task to build")
-    parser.add_argument("--length", required=True, type=positive_int, help="length of every sample (tokens)")
+    parser.add_argument("--length", required=True, type=natural_int, help="length of every sample (tokens)")
     parser.add_argument("--tokenizer", required=True, help="tokenizer folder or file of the models to evaluate")
     parser.add_argument(
         "--data",

@@ -111,6 +111,17 @@ BENCHMARKS = {
             "qa_2": Task("eval.benchmarks.ruler.qa", RULER_SCORE, needs=("hotpotqa",)),
         }
     ),
+    "babilong": Benchmark(
+        {
+            f"qa{number}": Task(
+                "eval.benchmarks.babilong.compose",
+                "eval.benchmarks.babilong.score",
+                needs=("books", "babi"),
+                takes=("babilong_subset",),
+            )
+            for number in range(1, 11)
+        }
+    ),
     "helmet": Benchmark(HELMET_TASKS, "eval.benchmarks.helmet.aggregate"),
     "longbench": Benchmark(
         {name: question_task("longbench") for name in LONGBENCH_TASKS},

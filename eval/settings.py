@@ -7,6 +7,7 @@ depends on, so that a change of one task's key reruns that task's cells and no o
 from pydantic import Field, PositiveInt, model_validator
 
 from contracts.settings import Settings
+from eval.benchmarks.babilong.settings import BabilongSettings
 from eval.benchmarks.helmet.settings import HelmetSettings
 from eval.benchmarks.hops.settings import HopsSettings
 from eval.benchmarks.longbench.settings import LongBenchSettings
@@ -25,6 +26,7 @@ class BenchmarksSection(Settings):
     perplexity: PerplexitySettings | None = Field(None, description="loss per token on held-back books")
     longppl: LongPPLSettings | None = Field(None, description="perplexity over the tokens that need the long context")
     ruler: RulerSettings | None = Field(None, description="RULER: synthetic tasks of any length")
+    babilong: BabilongSettings | None = Field(None, description="BABILong: bAbI's facts among the sentences of books")
     helmet: HelmetSettings | None = Field(None, description="HELMET: 21 tasks in 7 categories")
     longbench: LongBenchSettings | None = Field(None, description="LongBench-E: real documents, dialogues and code")
     quality: QualitySettings | None = Field(None, description="QuALITY: multiple choice about long stories")
@@ -39,6 +41,12 @@ class DataSettings(Settings):
     essays: str | None = Field(None, description="RULER's haystack: PaulGrahamEssays.json (a file)")
     english_words: str | None = Field(
         None, description="words for RULER cwe above 8,000 different ones: one a line, or english_words.json (a file)"
+    )
+    babi: str | None = Field(
+        None, description="questions of BABILong: bAbI 1.2, e.g. tasks_1-20_v1-2/en-10k (a folder)"
+    )
+    babilong_subset: str | None = Field(
+        None, description="which questions BABILong asks: test_100_idxs.json (a file); null: random ones"
     )
     squad: str | None = Field(None, description="questions of RULER qa_1: SQuAD dev-v2.0.json (a file)")
     hotpotqa: str | None = Field(None, description="questions of RULER qa_2: hotpot_dev_distractor_v1.json (a file)")

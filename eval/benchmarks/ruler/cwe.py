@@ -10,12 +10,12 @@ from random import Random
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.benchmarks.ruler.counting import cumulative, piece_tokens
-from eval.benchmarks.ruler.filling import fill
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import prompt_of
 from eval.benchmarks.ruler.words import all_words, english_words
 from eval.build_context import BuildContext, Built
+from eval.counting import cumulative, piece_tokens
+from eval.filling import fill
 
 COMMON = 10
 LONG_FROM = 4096

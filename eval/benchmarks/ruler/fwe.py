@@ -10,11 +10,11 @@ from random import Random
 import numpy as np
 from scipy.special import zeta
 
-from eval.benchmarks.ruler.counting import piece_tokens
-from eval.benchmarks.ruler.filling import fill
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import prompt_of
 from eval.build_context import BuildContext, Built
+from eval.counting import piece_tokens
+from eval.filling import fill
 
 NOISE_WORD = "..."
 LETTERS = 6

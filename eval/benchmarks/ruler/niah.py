@@ -6,7 +6,6 @@ out: rows with "depths", where each needle lies (share of the haystack), and "un
 from collections.abc import Callable
 from functools import partial
 
-from eval.benchmarks.ruler.filling import fill
 from eval.benchmarks.ruler.haystacks import (
     DrawnLines,
     EssayWords,
@@ -19,6 +18,7 @@ from eval.benchmarks.ruler.needles import NEEDLE_TASKS, Needles, NeedleTask, dra
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import needle_prompt, noise
 from eval.build_context import BuildContext, Built
+from eval.filling import fill
 
 # The smallest haystack (lines or words): with it, whether anything fits is tried.
 FEWEST = 1

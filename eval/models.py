@@ -1,4 +1,4 @@
-"""A causal language model from an exported Hugging Face folder, in fp32: losses per token, greedy answers.
+"""A causal language model from an exported Hugging Face folder: losses per token.
 
 invariants: one row at a time, so nothing depends on a row's neighbours or on padding; the head is applied to
 a chunk of positions at a time, so no [tokens, vocabulary] matrix of a whole row ever exists.
@@ -30,13 +30,13 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_model(folder: str | Path, device: torch.device) -> PreTrainedModel:
-    """The model in `folder`, fp32, frozen, on `device`; InputError where the folder is not a causal model."""
+def load_model(folder: str | Path, device: torch.device, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The model in `folder`, frozen, on `device`; InputError where the folder is not a causal model."""
     folder = existing_folder(folder, "give an exported Hugging Face model folder")
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         first_line = str(error).splitlines()[0]
         raise InputError(f"{folder}: cannot be loaded as a causal model ({first_line}); export it again") from None
@@ -58,25 +58,10 @@ def token_losses(model: PreTrainedModel, input_ids: list[int], first: int = 1) -
     hidden = model.base_model(input_ids=ids[None], use_cache=False).last_hidden_state[0, first - 1 : -1]
     head = model.get_output_embeddings()
     losses = [
-        F.cross_entropy(head(states), targets, reduction="none")
+        F.cross_entropy(head(states).float(), targets, reduction="none")
         for states, targets in zip(hidden.split(HEAD_POSITIONS), ids[first:].split(HEAD_POSITIONS), strict=True)
     ]
     return torch.cat(losses).cpu()
-
-
-@torch.no_grad()
-def greedy_tokens(model: PreTrainedModel, input_ids: list[int], most: int) -> list[int]:
-    """At most `most` new tokens, each the likeliest; ends before the model's end-of-text token."""
-    stop = stop_tokens(model)
-    step = torch.tensor([input_ids], device=model.device)
-    cache, answer = None, []
-    for _ in range(most):
-        output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache, step = output.past_key_values, output.logits[:, -1].argmax(-1, keepdim=True)
-        if step.item() in stop:
-            break
-        answer.append(step.item())
-    return answer
 
 
 def stop_tokens(model: PreTrainedModel) -> set[int]:

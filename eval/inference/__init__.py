@@ -1,1 +1,1 @@
-"""How a model reads a prompt: the methods of inference, and their settings."""
+"""What is done to the prompt and to the attention before a model answers: dense, rag, flexprefill, xattention."""

@@ -1,0 +1,1 @@
+"""What computes the answers: transformers, or vLLM where it is installed. Both take the same requests."""

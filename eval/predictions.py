@@ -1,22 +1,25 @@
 """Predictions that survive a kill: one JSON line per sample, appended, and renamed when complete.
 
 out: predictions.jsonl = a header line (what answered what) and one line per sample, in the samples' order;
-     until the last one is there, the same lines in predictions.jsonl.partial
+     until the last one is there, the same lines in predictions.jsonl.partial;
+     a second name of the complete file, predictions.jsonl.kept, for a workflow that deletes the first one
 invariant: an interrupted and resumed run leaves the same bytes as an uninterrupted one. A last line that a
-kill has cut is dropped; a partial file of another model, other samples or other code is started over.
+kill has cut is dropped; a partial file of another model, other samples or other code is started over. A complete
+file is never opened for writing again, and is taken as it is wherever the same answers are asked for.
 """
 
 import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from contracts.errors import InputError
-from contracts.files import existing_file
+from contracts.files import existing_file, temporary_sibling
 from contracts.fingerprint import canonical_json
 from eval.samples import SampleSet, read_json_lines
 
@@ -41,6 +44,12 @@ def encode_line(value: dict) -> bytes:
     return canonical_json(value).encode() + b"\n"
 
 
+def beside(output: str | Path, ending: str) -> Path:
+    """A file that goes with a predictions file: predictions.jsonl.partial, predictions.jsonl.kept."""
+    output = Path(output)
+    return output.with_name(f"{output.name}.{ending}")
+
+
 @contextlib.contextmanager
 def prediction_log(output: str | Path, header: dict, identities: list[str]) -> Iterator[PredictionLog]:
     """The log for `output`, opened where an earlier run under the same header stopped.
@@ -48,8 +57,7 @@ def prediction_log(output: str | Path, header: dict, identities: list[str]) -> I
     On success, with a line for every identity, it is renamed to `output`. InputError where another process
     is writing it.
     """
-    output = Path(output)
-    partial = output.with_name(output.name + ".partial")
+    partial = beside(output, "partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
     with open(partial, "ab+") as handle:
         try:
@@ -59,7 +67,35 @@ def prediction_log(output: str | Path, header: dict, identities: list[str]) -> I
         log = PredictionLog(handle, resume_point(handle, header, identities))
         yield log
         if log.done == len(identities):
-            os.replace(partial, output)
+            os.replace(partial, beside(output, "kept"))
+            publish(output)
+
+
+def complete_before(output: str | Path, header: dict, identities: list[str]) -> bool:
+    """Whether these very answers are there from an earlier run; `output` is then made of them."""
+    kept = beside(output, "kept")
+    if not kept.is_file():
+        return False
+    with open(kept, "rb") as handle:
+        if handle.readline() != encode_line(header):
+            return False
+        lines = handle.readlines()
+    if len(lines) != len(identities) or not all(is_prediction(line, identities, i) for i, line in enumerate(lines)):
+        return False
+    publish(output)
+    return True
+
+
+def publish(output: str | Path) -> None:
+    """Give the kept file its name `output`, with the time of now; a copy where the file system has no second names."""
+    kept = beside(output, "kept")
+    temporary = temporary_sibling(Path(output))
+    try:
+        os.link(kept, temporary)
+    except OSError:
+        shutil.copyfile(kept, temporary)
+    os.utime(temporary)
+    os.replace(temporary, output)
 
 
 def resume_point(handle: BinaryIO, header: dict, identities: list[str]) -> int:

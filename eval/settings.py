@@ -7,6 +7,7 @@ depends on, so that a change of one task's key reruns that task's cells and no o
 from pydantic import Field, PositiveInt, model_validator
 
 from contracts.settings import Settings
+from eval.backends.settings import GenerationSettings
 from eval.benchmarks.babilong.settings import BabilongSettings
 from eval.benchmarks.helmet.settings import HelmetSettings
 from eval.benchmarks.hops.settings import HopsSettings
@@ -83,6 +84,9 @@ class EvalSettings(Settings):
         default_factory=dict, description="further models to evaluate: {name: Hugging Face folder}"
     )
     inference: InferenceSettings = Field(default_factory=InferenceSettings, description="how the models read prompts")
+    generation: GenerationSettings = Field(
+        default_factory=GenerationSettings, description="how the answers are computed"
+    )
     data: DataSettings = Field(default_factory=DataSettings, description="the benchmarks' published files")
     seed: int = Field(42, ge=0, description="seed of all samples (a number; every sample derives its own generator)")
     begin_with_bos: bool = Field(

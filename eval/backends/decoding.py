@@ -20,7 +20,7 @@ from transformers.cache_utils import Cache
 
 from contracts.tokenizer import Tokenizer
 from eval.backends.caches import RowCache, RowsCache
-from eval.backends.request import Request, first_stop
+from eval.backends.request import Request, early_ends, first_stop
 from eval.inference.prompt_attention import PromptAttention
 
 # Gap between the two largest logits, relative to the largest: 1,000 units in the last place of float32.
@@ -99,11 +99,8 @@ class Decoder:
         return row
 
     def not_yet(self, request: Request) -> list[int]:
-        """What would end an answer too early: end of text, and every token that is a stop string by itself."""
-        if not request.least:
-            return []
-        last = [self.tokenizer.encode(string)[-1:] for string in request.stop]
-        return sorted(self.ends.union(*(ids for ids in last if ids and self.tokenizer.decode(ids) in request.stop)))
+        """What would end an answer too early."""
+        return sorted(self.ends | early_ends(self.tokenizer, request)) if request.least else []
 
     def step(self, rows: list[Row]) -> None:
         """One more token for every row."""

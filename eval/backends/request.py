@@ -33,13 +33,12 @@ class Answer:
     tokens: int
     # Share of the blocks of attention that was computed over the prompt; None where the model's own attention was used.
     computed_blocks: float | None = None
+    # Whether transformers gave the same text; None where it was not asked.
+    same_as_transformers: bool | None = None
 
 
 class Backend(Protocol):
     """A loaded model."""
-
-    def facts(self) -> dict:
-        """What the answers depend on besides model, samples and settings: device, dtype, versions."""
 
     def losses(self, input_ids: list[int]) -> tuple[list[float], float | None]:
         """(loss in nats of every token but the first, share of the computed blocks) of one row."""
@@ -64,7 +63,17 @@ def first_stop(text: str, stop: Sequence[str]) -> int | None:
     return min(places, default=None)
 
 
-def cut(tokenizer: Tokenizer, tokens: list[int], stop: Sequence[str]) -> str:
-    """The text of an answer's tokens, before its first stop string."""
-    text = tokenizer.decode(tokens)
-    return text[: first_stop(text, stop)]
+def stopped_answer(tokenizer: Tokenizer, tokens: list[int], stop: Sequence[str]) -> Answer:
+    """The answer that `tokens` give: up to the token with which the first stop string is complete."""
+    count = len(tokens)
+    if stop:
+        complete = (n for n in range(1, count + 1) if first_stop(tokenizer.decode(tokens[:n]), stop) is not None)
+        count = next(complete, count)
+    text = tokenizer.decode(tokens[:count])
+    return Answer(text[: first_stop(text, stop)], count)
+
+
+def early_ends(tokenizer: Tokenizer, request: Request) -> set[int]:
+    """Tokens that are a stop string by themselves, where the answer has a least length that they would cut short."""
+    last = [tokenizer.encode(string)[-1:] for string in request.stop] if request.least else []
+    return {ids[0] for ids in last if ids and tokenizer.decode(ids) in request.stop}

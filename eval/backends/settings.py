@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from contracts.settings import Settings
 
 # They change how fast an answer comes and not what it is; see eval.backends.decoding for why.
-BOOKKEEPING = ("batch_rows", "batch_tokens", "cells_per_job")
+BOOKKEEPING = ("batch_rows", "batch_tokens", "cells_per_job", "vllm_memory")
 
 
 class GenerationSettings(Settings):
@@ -28,6 +28,12 @@ class GenerationSettings(Settings):
     )
     cross_check: int = Field(
         2, ge=0, description="prompts of each cell that transformers answers too, where vllm is the backend (count)"
+    )
+    vllm_memory: float = Field(
+        0.7,
+        gt=0,
+        lt=1,
+        description="share of the GPU's memory that vllm takes; the check by transformers needs the rest",
     )
     cells_per_job: PositiveInt = Field(
         16, description="cells that one job answers, so that it loads its model once (count)"

@@ -5,8 +5,9 @@ out: losses of rows, answers to prompts (see eval.backends.request)
 invariant: see eval.backends.decoding; losses are taken one row at a time.
 """
 
+import importlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 import torch
@@ -15,15 +16,10 @@ from transformers import PreTrainedModel
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
 from eval.backends.decoding import Decoder
-from eval.backends.request import Answer, Request, cut
+from eval.backends.request import Answer, Request, stopped_answer
 from eval.backends.settings import GenerationSettings
-from eval.inference.prompt_attention import (
-    PromptAttention,
-    flexprefill_attention,
-    give_attention,
-    takes_prompt_attention,
-    xattention_attention,
-)
+from eval.inference.methods import SPARSE
+from eval.inference.prompt_attention import PromptAttention, give_attention, takes_prompt_attention
 from eval.inference.settings import InferenceName, InferenceSettings
 from eval.models import choose_device, load_model, stop_tokens, token_losses
 
@@ -36,17 +32,6 @@ class TransformersBackend:
     tokenizer: Tokenizer
     settings: GenerationSettings
     attention: PromptAttention | None
-
-    def facts(self) -> dict:
-        """What the answers depend on besides model, samples and settings."""
-        rows = {} if self.settings.dtype == "float32" else {"batch_rows": self.settings.batch_rows}
-        return {
-            "backend": "transformers",
-            "device": self.model.device.type,
-            "dtype": self.settings.dtype,
-            **rows,
-            "versions": {name: metadata.version(name) for name in ("torch", "transformers")},
-        }
 
     def losses(self, input_ids: list[int]) -> tuple[list[float], float | None]:
         """Loss (nats) of every token but the first, and the share of the computed blocks."""
@@ -64,10 +49,24 @@ class TransformersBackend:
             attention=self.attention,
         )
         for row in decoder.rows(requests):
-            yield Answer(cut(self.tokenizer, row.tokens, row.request.stop), len(row.tokens), row.share)
+            answer = stopped_answer(self.tokenizer, row.tokens, row.request.stop)
+            yield replace(answer, computed_blocks=row.share)
 
 
-def open_transformers(
+def facts(settings: GenerationSettings, device: str) -> dict:
+    """What the answers depend on besides model, samples and method: device, precision, versions."""
+    # In bfloat16 the number of rows of a step decides how sums are rounded (see eval.backends.decoding).
+    rows = {} if settings.dtype == "float32" else {"batch_rows": settings.batch_rows}
+    return {
+        "backend": "transformers",
+        "device": choose_device(device).type,
+        "dtype": settings.dtype,
+        **rows,
+        "versions": {name: metadata.version(name) for name in ("torch", "transformers")},
+    }
+
+
+def open_backend(
     folder: str,
     tokenizer: Tokenizer,
     settings: GenerationSettings,
@@ -78,7 +77,7 @@ def open_transformers(
     """Load a model and give it the attention of a method; InputError where model and method do not go together."""
     model = load_model(folder, choose_device(device), getattr(torch, settings.dtype))
     if not takes_prompt_attention(model):
-        if inference in ("flexprefill", "xattention"):
+        if inference in SPARSE:
             raise InputError(f"{folder}: {inference} needs a model whose layers all attend to everything before")
         return TransformersBackend(model, tokenizer, settings, None)
     attention = attention_of(model, inference, options or InferenceSettings())
@@ -89,9 +88,8 @@ def open_transformers(
 
 def attention_of(model: PreTrainedModel, inference: InferenceName, options: InferenceSettings) -> PromptAttention:
     """The attention of a method; dense for those that change the prompt only."""
-    if inference == "flexprefill":
-        return flexprefill_attention(options.flexprefill)
-    if inference == "xattention":
-        config = model.config
-        return xattention_attention(options.xattention, config.num_hidden_layers, config.num_attention_heads)
-    return PromptAttention()
+    if inference not in SPARSE:
+        return PromptAttention()
+    config = model.config
+    module = importlib.import_module(SPARSE[inference])
+    return module.attention(options, config.num_hidden_layers, config.num_attention_heads)

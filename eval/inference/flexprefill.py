@@ -11,7 +11,16 @@ import torch
 import torch.nn.functional as F
 
 from eval.inference.block_attention import causal_blocks, count_blocks
-from eval.inference.settings import FlexPrefillSettings
+from eval.inference.prompt_attention import PromptAttention
+from eval.inference.settings import FlexPrefillSettings, InferenceSettings
+
+
+def attention(options: InferenceSettings, layers: int, heads: int) -> PromptAttention:
+    """FlexPrefill for a model of any number of layers and heads."""
+    settings = options.flexprefill
+    return PromptAttention(
+        lambda layer, query, key, scaling: chosen_blocks(query, key, scaling, settings), settings.block
+    )
 
 
 def chosen_blocks(

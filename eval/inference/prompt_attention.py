@@ -6,7 +6,6 @@ invariants: where every block is chosen, transformers' own dense attention does 
 the bit; a row of a list is computed by itself, so it is what the row gets alone.
 """
 
-import json
 from collections.abc import Callable
 
 import torch
@@ -14,10 +13,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from contracts.errors import InputError
-from contracts.files import existing_file
-from eval.inference import flexprefill, xattention
 from eval.inference.block_attention import block_sparse_attention
-from eval.inference.settings import FlexPrefillSettings, XAttentionSettings
 
 # chosen(layer, query, key, scaling) -> bool [heads, blocks, blocks]
 Chooser = Callable[[int, torch.Tensor, torch.Tensor, float], torch.Tensor]
@@ -70,32 +66,6 @@ def rows_attention(module, query, keys: list, values: list, scaling, options):
     if missing:
         alone.append(torch.zeros_like(alone[0]).expand(missing, -1, -1, -1))
     return torch.cat(alone), None
-
-
-def flexprefill_attention(settings: FlexPrefillSettings) -> PromptAttention:
-    """FlexPrefill for any model."""
-    return PromptAttention(
-        lambda layer, query, key, scaling: flexprefill.chosen_blocks(query, key, scaling, settings), settings.block
-    )
-
-
-def xattention_attention(settings: XAttentionSettings, layers: int, heads: int) -> PromptAttention:
-    """XAttention for a model of `layers` x `heads`; InputError where the profiled thresholds do not fit it."""
-    thresholds = torch.full((layers, heads), settings.threshold)
-    if settings.thresholds:
-        thresholds = torch.tensor(json.loads(existing_file(settings.thresholds, "name a JSON file").read_text()))
-        if thresholds.shape != (layers, heads):
-            raise InputError(
-                f"{settings.thresholds}: holds thresholds {list(thresholds.shape)}; the model has {layers} layers of "
-                f"{heads} heads"
-            )
-
-    def choose(layer: int, query: torch.Tensor, key: torch.Tensor, scaling: float) -> torch.Tensor:
-        return xattention.chosen_blocks(
-            query, key, scaling, thresholds[layer].to(query.device), stride=settings.stride, block=settings.block
-        )
-
-    return PromptAttention(choose, settings.block)
 
 
 def takes_prompt_attention(model: PreTrainedModel) -> bool:

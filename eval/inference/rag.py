@@ -6,13 +6,14 @@ invariant: template, question and answer's beginning stay as they were; a text o
 where the order is that of the document.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.errors import InputError
 from eval.inference.chunks import chunks
-from eval.inference.retrieval import Scorer
+from eval.inference.retrieval import Scorer, scorer
 from eval.inference.settings import RagSettings
-from eval.prompts import PromptWriter
+from eval.prompt_writer import PromptWriter
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,9 @@ def joined(parts: list[str]) -> str:
     for part in parts:
         text += part if not text or text[-1].isspace() or part[0].isspace() else " " + part
     return text
+
+
+def opener(settings: RagSettings, device: str) -> Callable[[PromptWriter], Retriever]:
+    """opened(writer) -> the retriever of a cell whose prompts are written by `writer`; the scorer is shared."""
+    score = scorer(settings.retriever, device)
+    return lambda writer: Retriever(settings, score, writer)

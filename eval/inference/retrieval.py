@@ -13,6 +13,7 @@ import torch
 from contracts.errors import InputError
 from contracts.files import existing_folder
 from eval.inference.chunks import words
+from eval.models import choose_device
 
 # rank(question, chunks) -> scores
 Scorer = Callable[[str, list[str]], list[float]]
@@ -60,6 +61,6 @@ class Contriever:
         return self.model(**tokens.to(self.model.device)).last_hidden_state[0].mean(0)
 
 
-def scorer(retriever: str | None, device: torch.device) -> Scorer:
+def scorer(retriever: str | None, device: str) -> Scorer:
     """Contriever from the folder `retriever`; BM25 where there is none."""
-    return Contriever(retriever, device) if retriever else bm25_scores
+    return Contriever(retriever, choose_device(device)) if retriever else bm25_scores

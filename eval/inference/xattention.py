@@ -8,13 +8,49 @@ The published code does so from its second chunk of queries on; in the first it 
 takes one block more than needed, so that the choice there depends on the size of its chunks. Here it never does.
 """
 
+import json
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 
+from contracts.errors import InputError
+from contracts.files import existing_file
 from eval.inference.block_attention import causal_blocks, count_blocks
+from eval.inference.prompt_attention import PromptAttention
+from eval.inference.settings import InferenceSettings
 
 # Scores of one head and so many rows of estimates are held at once (numbers).
 LARGEST_PART = 2**24
+
+
+def attention(options: InferenceSettings, layers: int, heads: int) -> PromptAttention:
+    """XAttention for a model of `layers` x `heads`; InputError where the profiled thresholds do not fit it."""
+    settings = options.xattention
+    thresholds = torch.full((layers, heads), settings.threshold)
+    if settings.thresholds:
+        path = existing_file(settings.thresholds, "name a JSON file of thresholds, or null for one threshold")
+        thresholds = read_thresholds(path, layers, heads)
+
+    def choose(layer: int, query: torch.Tensor, key: torch.Tensor, scaling: float) -> torch.Tensor:
+        return chosen_blocks(
+            query, key, scaling, thresholds[layer].to(query.device), stride=settings.stride, block=settings.block
+        )
+
+    return PromptAttention(choose, settings.block)
+
+
+def read_thresholds(path: Path, layers: int, heads: int) -> torch.Tensor:
+    """fp32 [layers, heads] from a JSON file; InputError where it holds anything else."""
+    try:
+        thresholds = torch.tensor(json.loads(path.read_text(encoding="utf-8")), dtype=torch.float32)
+    except (ValueError, TypeError):
+        raise InputError(f"{path}: not a JSON list of lists of numbers; write one list of thresholds a layer") from None
+    if thresholds.shape != (layers, heads):
+        raise InputError(
+            f"{path}: holds thresholds {list(thresholds.shape)}; the model has {layers} layers of {heads} heads"
+        )
+    return thresholds
 
 
 def chosen_blocks(

@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM
 
 from contracts.errors import InputError
 from eval import models
-from eval.models import choose_device, greedy_tokens, load_model, token_losses
+from eval.models import choose_device, load_model, token_losses
 
 CPU = torch.device("cpu")
 
@@ -44,25 +44,6 @@ def test_the_size_of_the_heads_chunks_changes_nothing(model, ids, monkeypatch, p
 @pytest.mark.parametrize("first", [1, 2, 100, 199])
 def test_losses_from_a_position_on_are_the_tail_of_all_losses(model, ids, first):
     torch.testing.assert_close(token_losses(model, ids, first), token_losses(model, ids)[first - 1 :])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_greedy_answers_equal_generate(model_folder, model, seed):
-    prompt = torch.randint(3, 512, (40,), generator=torch.Generator().manual_seed(seed)).tolist()
-    oracle = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
-    expected = oracle.generate(torch.tensor([prompt]), max_new_tokens=24, do_sample=False, pad_token_id=0)[0, 40:]
-    assert greedy_tokens(model, prompt, 24) == expected.tolist()
-
-
-def test_an_answer_ends_before_the_end_of_text_token(model, ids):
-    free = greedy_tokens(model, ids[:40], 12)
-    stop = free[5]
-    previous = model.generation_config.eos_token_id
-    model.generation_config.eos_token_id = [stop, 511]
-    try:
-        assert greedy_tokens(model, ids[:40], 12) == free[: free.index(stop)]
-    finally:
-        model.generation_config.eos_token_id = previous
 
 
 def test_a_model_whose_logits_are_capped_is_refused(model_folder, tmp_path):

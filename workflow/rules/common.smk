@@ -21,6 +21,7 @@ from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json, code_sources, sha256_text, sha256_value
 from eval.cells import cell_settings, cells_of, suits
 from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
+from eval.inference.methods import answer_settings, answering_modules
 from eval.registry import known_task
 from workflow.sole_run import claim_run
 
@@ -254,6 +255,16 @@ def judge_options(wildcards):
 def settings_of(wildcards):
     """The part of the evaluation's settings that the samples of one cell depend on."""
     return canonical_json(cell_settings(config["eval"], wildcards.benchmark, wildcards.task, int(wildcards.length)))
+
+
+def answer_options(inference):
+    """The part of the evaluation's settings that the answers of a method depend on."""
+    return canonical_json(answer_settings(config["eval"], inference))
+
+
+def modules_of_answers(inference):
+    """The modules behind the answers of a method."""
+    return answering_modules(inference, config["eval"]["generation"]["backend"])
 
 
 def cell_paths(pattern, answers=("text", "losses", "norms"), models=None):

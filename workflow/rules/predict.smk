@@ -19,10 +19,11 @@ rule generate:
         mem_mb=lambda wildcards, attempt: 2500 * attempt,
         runtime=60,
     params:
-        code=code_of("eval.generate_command"),
+        settings=lambda wildcards: answer_options(wildcards.inference),
+        code=lambda wildcards: code_of("eval.generate_command", *modules_of_answers(wildcards.inference)),
     shell:
         "python -m eval generate --model {input.model:q} --samples {input.samples:q} "
-        "--output {output.predictions:q} > {log:q} 2>&1"
+        "--inference {wildcards.inference} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"
 
 
 # Tasks that ask for gradients are answered by the trainer's detection.

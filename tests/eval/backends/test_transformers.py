@@ -8,7 +8,7 @@ from contracts.errors import InputError
 from eval.backends import decoding
 from eval.backends.request import Request
 from eval.backends.settings import GenerationSettings
-from eval.backends.transformers_backend import open_transformers
+from eval.backends.transformers_backend import facts, open_backend
 from eval.inference.settings import InferenceSettings
 
 FLOAT32 = GenerationSettings(batch_rows=4)
@@ -25,7 +25,7 @@ def requests(count: int, most: int = 12, **more) -> list[Request]:
 
 @pytest.fixture(scope="module")
 def backend(model_folder, tokenizer):
-    return open_transformers(str(model_folder), tokenizer, FLOAT32, device="cpu")
+    return open_backend(str(model_folder), tokenizer, FLOAT32, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def generated(folder, request: Request, **options) -> list[int]:
 
 
 def with_rows(folder, tokenizer, rows: int, **more):
-    return open_transformers(str(folder), tokenizer, GenerationSettings(batch_rows=rows, **more), device="cpu")
+    return open_backend(str(folder), tokenizer, GenerationSettings(batch_rows=rows, **more), device="cpu")
 
 
 def test_answers_side_by_side_are_those_of_generate_alone(backend, model_folder, tokenizer):
@@ -150,8 +150,8 @@ def test_in_bfloat16_neighbours_change_nothing_while_the_number_of_rows_stays(mo
     backend = with_rows(model_folder, tokenizer, 4, dtype="bfloat16")
     together = list(backend.answers(asked))
     assert together == [next(backend.answers([request])) for request in asked]
-    assert backend.facts()["batch_rows"] == 4
-    assert "batch_rows" not in with_rows(model_folder, tokenizer, 4).facts()
+    assert facts(GenerationSettings(batch_rows=4, dtype="bfloat16"), "cpu")["batch_rows"] == 4
+    assert "batch_rows" not in facts(GenerationSettings(batch_rows=4), "cpu")
 
 
 @pytest.mark.parametrize("method", ["flexprefill", "xattention"])
@@ -160,7 +160,7 @@ def test_sparse_attention_that_keeps_all_is_dense_to_the_bit(model_folder, token
     options = InferenceSettings.model_validate(
         {"flexprefill": {"gamma": 1, "min_budget": 8, "block": 8}, "xattention": {"threshold": 1, "block": 8}}
     )
-    sparse = open_transformers(str(model_folder), tokenizer, FLOAT32, method, options, "cpu")
+    sparse = open_backend(str(model_folder), tokenizer, FLOAT32, method, options, "cpu")
     ids = torch.tensor([prompts(1, seed)[0] for seed in range(6) if len(prompts(1, seed)[0]) > 50][:1])
     with torch.no_grad():
         assert torch.equal(sparse.model(ids).logits, dense(ids).logits)
@@ -178,8 +178,8 @@ def test_sparse_attention_that_leaves_blocks_out_says_how_many_it_computed(model
             "xattention": {"threshold": 0.2, "block": 8, "stride": 4},
         }
     )
-    sparse = open_transformers(str(model_folder), tokenizer, FLOAT32, method, options, "cpu")
-    dense = open_transformers(str(model_folder), tokenizer, FLOAT32, device="cpu")
+    sparse = open_backend(str(model_folder), tokenizer, FLOAT32, method, options, "cpu")
+    dense = open_backend(str(model_folder), tokenizer, FLOAT32, device="cpu")
     source = random.Random(2)
     asked = [Request([source.randrange(3, 512) for _ in range(200)], 8) for _ in range(5)]
     found = list(sparse.answers(asked))
@@ -193,10 +193,10 @@ def test_profiled_thresholds_must_fit_the_model(model_folder, tokenizer, tmp_pat
     path = tmp_path / "thresholds.json"
     options = InferenceSettings.model_validate({"xattention": {"thresholds": str(path), "block": 8}})
     path.write_text("[[1, 1, 1, 1], [1, 1, 1, 0.5]]")
-    open_transformers(str(model_folder), tokenizer, FLOAT32, "xattention", options, "cpu")
+    open_backend(str(model_folder), tokenizer, FLOAT32, "xattention", options, "cpu")
     path.write_text("[[1, 1], [1, 1]]")
     with pytest.raises(InputError, match="2 layers of 4 heads"):
-        open_transformers(str(model_folder), tokenizer, FLOAT32, "xattention", options, "cpu")
+        open_backend(str(model_folder), tokenizer, FLOAT32, "xattention", options, "cpu")
 
 
 def test_a_model_with_sliding_windows_is_answered_one_by_one_and_has_no_sparse_form(model_folder, tokenizer, tmp_path):
@@ -222,4 +222,4 @@ def test_a_model_with_sliding_windows_is_answered_one_by_one_and_has_no_sparse_f
     for request, answer in zip(requests(5), backend.answers(requests(5)), strict=True):
         assert answer.text == tokenizer.decode(generated(tmp_path, request))
     with pytest.raises(InputError, match="attend to everything"):
-        open_transformers(str(tmp_path), tokenizer, FLOAT32, "flexprefill", device="cpu")
+        open_backend(str(tmp_path), tokenizer, FLOAT32, "flexprefill", device="cpu")

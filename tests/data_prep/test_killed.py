@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data_prep.records import longmit_record, write_jsonl
+from tests.data_prep.records import longalpaca_record, longmit_record, write_jsonl
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -41,18 +41,29 @@ def alive(parent: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("source", ["text", "longmit"])
+def write_corpus(folder: Path, source: str) -> Path:
+    """Some six megabytes in the published layout of a source."""
+    texts = [f"{number} it was the best of times, it was the worst of times " * 400 for number in range(250)]
+    if source == "pg19":
+        (folder / "train").mkdir()
+        for number, text in enumerate(texts):
+            (folder / "train" / f"{number}.txt").write_text(text, encoding="utf-8")
+        return folder
+    records = {
+        "text": lambda: [{"text": text} for text in texts],
+        "longmit": lambda: [longmit_record(number, 3, passages=250) for number in range(250)],
+        "longalpaca": lambda: [longalpaca_record(number, 4000) for number in range(250)],
+    }
+    return write_jsonl(folder / "a.jsonl", records[source]())
+
+
+@pytest.mark.parametrize(
+    ("source", "workers"), [("text", 1), ("text", 2), ("longmit", 2), ("longalpaca", 2), ("pg19", 1)]
+)
 def test_a_run_killed_in_the_middle_goes_on_and_gives_the_same_bytes(
     data_prep: Callable, chat_folder: Path, tmp_path: Path, source: str, workers: int
 ) -> None:
-    if source == "longmit":
-        records = [longmit_record(number, 3, passages=250) for number in range(250)]
-    else:
-        records = [
-            {"text": f"{number} it was the best of times, it was the worst of times " * 400} for number in range(250)
-        ]
-    path = write_jsonl(tmp_path / "a.jsonl", records)
+    path = write_corpus(tmp_path, source)
     settings = json.dumps({"shard_megabytes": 1, "samples": {"min_tokens": 1}})
     words = ("tokenize", "--source", source, "--input", path, "--tokenizer", chat_folder, "--settings", settings)
     output = tmp_path / "killed"

@@ -74,21 +74,6 @@ def test_the_manifest_names_no_place_of_this_machine(tokens_folder: Path) -> Non
     assert str(tokens_folder.parent) not in (tokens_folder / "manifest.json").read_text()
 
 
-def test_files_are_the_same_for_any_workers_writing_order_hash_seed_time_zone_and_locale(
-    books: Path, books_written_in_another_order: Path, tokenizer_folder: Path, tmp_path: Path
-) -> None:
-    settings = '{"shard_megabytes": 1}'
-    words = ("tokenize", "--tokenizer", tokenizer_folder, "--settings", settings)
-    first = as_a_process(
-        *words, "--input", books, "--workers", 1, "--output", tmp_path / "a", PYTHONHASHSEED="1", TZ="UTC", LANG="C"
-    )
-    other = {"PYTHONHASHSEED": "77", "TZ": "Asia/Kolkata", "LANG": "tr_TR.UTF-8", "LC_ALL": "C.UTF-8"}
-    corpus = books_written_in_another_order
-    second = as_a_process(*words, "--input", corpus, "--workers", 3, "--output", tmp_path / "b", **other)
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert content(tmp_path / "a") == content(tmp_path / "b")
-
-
 def test_several_shards_and_processes_give_the_same_files_as_one_process(
     data_prep: Callable, tokenizer_folder: Path, tmp_path: Path
 ) -> None:

@@ -84,7 +84,14 @@ BENCHMARKS = {
                 "losses",
                 needs=("books",),
                 takes=("train_tokens",),
-            )
+            ),
+            "govreport": Task(
+                "eval.benchmarks.perplexity.govreport",
+                "eval.benchmarks.perplexity.score",
+                "losses",
+                needs=("govreport",),
+                takes=("reference_tokenizer",),
+            ),
         }
     ),
     "longppl": Benchmark(
@@ -94,7 +101,14 @@ BENCHMARKS = {
                 "eval.benchmarks.longppl.score",
                 "losses",
                 needs=("books", "evaluator"),
-            )
+            ),
+            "govreport": Task(
+                "eval.benchmarks.longppl.govreport",
+                "eval.benchmarks.longppl.score",
+                "losses",
+                needs=("govreport", "evaluator"),
+                takes=("reference_tokenizer",),
+            ),
         }
     ),
     "ruler": Benchmark(

@@ -24,7 +24,9 @@ from eval.inference.settings import InferenceSettings
 class BenchmarksSection(Settings):
     """The benchmarks to run: those whose section is there; `{}` takes all defaults of one."""
 
-    perplexity: PerplexitySettings | None = Field(None, description="loss per token on held-back books")
+    perplexity: PerplexitySettings | None = Field(
+        None, description="loss per token on held-back books and on GovReport"
+    )
     longppl: LongPPLSettings | None = Field(None, description="perplexity over the tokens that need the long context")
     ruler: RulerSettings | None = Field(None, description="RULER: synthetic tasks of any length")
     babilong: BabilongSettings | None = Field(None, description="BABILong: bAbI's facts among the sentences of books")
@@ -51,6 +53,10 @@ class DataSettings(Settings):
     )
     squad: str | None = Field(None, description="questions of RULER qa_1: SQuAD dev-v2.0.json (a file)")
     hotpotqa: str | None = Field(None, description="questions of RULER qa_2: hotpot_dev_distractor_v1.json (a file)")
+    govreport: str | None = Field(
+        None,
+        description="GovReport's documents: JSON lines or Parquet as the hub, LongBench or L-Eval have them (a file)",
+    )
     helmet: str | None = Field(
         None, description="folder: HELMET's data/, with kilt/, ruler/, icl/ and so on (eval/benchmarks/helmet)"
     )

@@ -1,20 +1,15 @@
-"""Records of published files: JSON lines (plain or gzip), JSON, Parquet, in the data folder of HELMET.
+"""HELMET's data folder: which file a task reads, and which of its records.
 
-Every reader gives a list of dictionaries in the order of the file; a file that is absent or broken is one line that
-names it.
+A file that is absent or broken is one line that names it.
 """
 
-import gzip
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.manifest import describe_files
 from eval.build_context import BuildContext
+from eval.record_files import ENDINGS, each_record
 
-RECORDS_AT_A_TIME = 16
-ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 DATA = "helmet"
 
 
@@ -48,28 +43,6 @@ def has_file(context: BuildContext, name: str) -> bool:
 def read_records(*paths: Path) -> list[dict]:
     """Every record of the files."""
     return [record for path in paths for record in each_record(path)]
-
-
-def each_record(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[dict]:
-    """The records of a file one after the other; of a .json file its list, or the list under `data`.
-
-    `columns` spares a Parquet file the reading of the others.
-    """
-    try:
-        if path.suffix == ".parquet":
-            # pyarrow takes a second to import, and most tasks read text.
-            from pyarrow import parquet
-
-            for batch in parquet.ParquetFile(path).iter_batches(RECORDS_AT_A_TIME, columns=columns):
-                yield from batch.to_pylist()
-        elif path.suffix == ".json":
-            found = json.loads(path.read_text(encoding="utf-8"))
-            yield from found["data"] if isinstance(found, dict) else found
-        else:
-            with gzip.open(path, "rt", "utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8") as lines:
-                yield from (json.loads(line) for line in lines if line.strip())
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); fetch the file again") from None
 
 
 def described(*paths: Path) -> dict:

@@ -1,59 +1,30 @@
 """longppl of books: the rows of perplexity, with the tokens marked that need the long context.
 
-An evaluator model reads every row whole and again with the context cut to K..K+d-1 tokens. A token is key if
-the cut costs it more than alpha nats and it is likelier than exp(beta) with the whole row. Tokens before K are
-never key. (Fang et al., "What is Wrong with Perplexity for Long-context Language Modeling?", 2024.)
-
 A sample: {"book", "start", "input_ids", "text", "key_intervals": [[start, end]] (characters of text),
 "key_positions": [token index]}. The intervals are what the evaluator found; the positions are the tokens of
-the evaluated models inside them, so that the evaluator may have a tokenizer of its own.
+the evaluated models inside them (see eval.benchmarks.longppl.keys).
 """
 
-from dataclasses import dataclass
-
-import numpy as np
-import torch
-from transformers import PreTrainedModel
-
 from contracts.command_line import progress
-from contracts.errors import InputError
-from contracts.tokenizer import Tokenizer, load_tokenizer
-from eval.benchmarks.longppl.settings import LongPPLSettings
+from eval.benchmarks.longppl.keys import Interval, load_evaluator, with_keys
 from eval.build_context import BuildContext, Built
-from eval.model_files import model_digest
-from eval.models import choose_device, context_window, load_model, token_losses
 from eval.rows import BookRow, choose_rows, row_tokens, tokenize_books
-
-Interval = tuple[int, int]
 
 
 def build(context: BuildContext) -> Built:
     """The rows with their key tokens, found by the evaluator."""
-    settings = context.options
-    if settings.window >= context.length:
-        raise InputError(
-            f"longppl.window {settings.window} leaves no token of {context.length}-token rows; set it below the length"
-        )
-    folder = context.data("evaluator")
-    evaluator = Evaluator(load_model(folder, choose_device(context.device)), load_tokenizer(folder))
+    evaluator = load_evaluator(context)
     tokens = tokenize_books(context)
     texts = BookTexts(context)
-    chosen = choose_rows(context, tokens, settings.samples)
-    rows = [
-        key_row(context, tokens, texts, evaluator, row)
-        for row in progress(chosen, description="key tokens", unit="row")
-    ]
+    rows = []
+    for row in progress(choose_rows(context, tokens, context.options.samples), description="key tokens", unit="row"):
+        text, spans = texts.row(row)
+        ids = row_tokens(context, tokens, row)
+        place = {"book": context.books[row.book].identity, "start": row.start, "input_ids": ids}
+        rows.append(place | with_keys(context, evaluator, text, ids[len(context.beginning) :], spans))
     found = sum(len(row["key_positions"]) for row in rows)
-    inputs = {"books": context.describe_books(), "evaluator_sha256": model_digest(folder)}
-    return Built(rows, {"key_tokens": found}, inputs)
-
-
-@dataclass(frozen=True)
-class Evaluator:
-    """The model that finds the key tokens, with its own tokenizer."""
-
-    model: PreTrainedModel
-    tokenizer: Tokenizer
+    inputs = {"books": context.describe_books(), "evaluator_sha256": evaluator.digest}
+    return Built(rows, {"key_tokens": found, "evaluator": evaluator.name}, inputs)
 
 
 class BookTexts:
@@ -71,79 +42,3 @@ class BookTexts:
         spans = self.offsets[row.book][row.start : row.end]
         begin = spans[0][0]
         return text[begin : spans[-1][1]], [(start - begin, end - begin) for start, end in spans]
-
-
-def key_row(
-    context: BuildContext, tokens: list[np.ndarray], texts: BookTexts, evaluator: Evaluator, row: BookRow
-) -> dict:
-    """One sample: the row, its text, and its key tokens as characters and as token positions."""
-    text, spans = texts.row(row)
-    ids = row_tokens(context, tokens, row)
-    shift = len(context.beginning)
-    intervals = key_intervals(context, evaluator, text, ids[shift:], spans)
-    positions = [shift + index for index in tokens_inside(spans, intervals)]
-    return {
-        "book": context.books[row.book].identity,
-        "start": row.start,
-        "input_ids": ids,
-        "text": text,
-        "key_intervals": [list(interval) for interval in intervals],
-        # The first token of a row has no loss, so it cannot be key.
-        "key_positions": [position for position in positions if position > 0],
-    }
-
-
-def key_intervals(
-    context: BuildContext, evaluator: Evaluator, text: str, ids: list[int], spans: list[Interval]
-) -> list[Interval]:
-    """Character intervals of the key tokens of `text`, touching ones merged.
-
-    `ids` and `spans` are the row's own tokens: the evaluator reads them as they are where it shares the tokenizer.
-    """
-    tokenizer = evaluator.tokenizer
-    if tokenizer.digest != context.tokenizer.digest:
-        ids, spans = tokenizer.encode_with_offsets(text)
-    if context.settings.begin_with_bos and tokenizer.bos_id is not None:
-        ids, spans = [tokenizer.bos_id, *ids], [(0, 0), *spans]
-    window = context_window(evaluator.model)
-    if window is not None and len(ids) > window:
-        raise InputError(
-            f"the evaluator reads {window} tokens, a row has {len(ids)}; choose an evaluator with a longer window"
-        )
-    return merged([spans[index] for index in key_tokens(evaluator.model, ids, context.options)])
-
-
-def key_tokens(model: PreTrainedModel, ids: list[int], settings: LongPPLSettings) -> list[int]:
-    """Indices of the tokens with loss_short - loss_long > alpha and loss_long < -beta, in order."""
-    long_losses = token_losses(model, ids)  # [n - 1], of tokens 1..n-1
-    found = []
-    for start in range(0, len(ids) - settings.window, settings.stride):
-        first = start + settings.window
-        last = min(first + settings.stride, len(ids))
-        short = token_losses(model, ids[start:last], first=settings.window)
-        long = long_losses[first - 1 : last - 1]
-        is_key = (short - long > settings.alpha) & (long < -settings.beta)
-        found += (torch.nonzero(is_key).flatten() + first).tolist()
-    return found
-
-
-def merged(intervals: list[Interval]) -> list[Interval]:
-    """Intervals in order, those that touch joined into one."""
-    joined: list[Interval] = []
-    for start, end in intervals:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def tokens_inside(spans: list[Interval], intervals: list[Interval]) -> list[int]:
-    """Indices of the spans that lie wholly in one of the intervals; both in order, empty spans never count."""
-    inside, current = [], 0
-    for index, (start, end) in enumerate(spans):
-        while current < len(intervals) and intervals[current][1] < end:
-            current += 1
-        if current < len(intervals) and start < end and intervals[current][0] <= start:
-            inside.append(index)
-    return inside

@@ -5,13 +5,16 @@ from typing import Literal
 from pydantic import Field
 
 from eval.benchmark_settings import BenchmarkSettings
+from eval.govreport.settings import GovReportSettings
 
 
 class LongPPLSettings(BenchmarkSettings):
     """LongPPL: perplexity over the tokens that need the long context."""
 
-    tasks: tuple[Literal["books"], ...] = Field(("books",), min_length=1, description="tasks to run (names)")
-    samples: int = Field(16, ge=1, description="rows per length (count); fewer where the texts hold fewer")
+    tasks: tuple[Literal["books", "govreport"], ...] = Field(
+        ("books",), min_length=1, description="texts to measure (names); govreport needs eval.data.govreport"
+    )
+    samples: int = Field(16, ge=1, description="rows of books per length (count); fewer where the books hold fewer")
     evaluator: str = Field(
         "ce", min_length=1, description="model that finds the key tokens: a method of this run, or a model folder"
     )
@@ -19,3 +22,4 @@ class LongPPLSettings(BenchmarkSettings):
     stride: int = Field(1024, ge=1, description="d: tokens that share one truncated context (tokens)")
     alpha: float = Field(2.0, description="key if loss(short) - loss(long) is above this (nats); the long-short gain")
     beta: float = Field(-2.0, description="key if log-probability with the long context is above this (nats)")
+    govreport: GovReportSettings = Field(default_factory=GovReportSettings, description="which reports are measured")

@@ -5,10 +5,14 @@ from typing import Literal
 from pydantic import Field
 
 from eval.benchmark_settings import BenchmarkSettings
+from eval.govreport.settings import GovReportSettings
 
 
 class PerplexitySettings(BenchmarkSettings):
     """Loss per token on held-back books."""
 
-    tasks: tuple[Literal["books"], ...] = Field(("books",), min_length=1, description="tasks to run (names)")
-    samples: int = Field(16, ge=1, description="rows per length (count); fewer where the books hold fewer")
+    tasks: tuple[Literal["books", "govreport"], ...] = Field(
+        ("books",), min_length=1, description="texts to measure (names); govreport needs eval.data.govreport"
+    )
+    samples: int = Field(16, ge=1, description="rows of books per length (count); fewer where the books hold fewer")
+    govreport: GovReportSettings = Field(default_factory=GovReportSettings, description="which reports are measured")

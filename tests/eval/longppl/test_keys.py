@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from contracts.errors import InputError
 from contracts.tokenizer import load_tokenizer
 from eval.benchmarks.longppl import books as longppl
-from eval.benchmarks.longppl.books import key_tokens, merged, tokens_inside
+from eval.benchmarks.longppl import keys
+from eval.benchmarks.longppl.keys import are_key, key_tokens, merged, tokens_inside
 from eval.benchmarks.longppl.settings import LongPPLSettings
 from eval.models import load_model
 
@@ -51,6 +52,22 @@ def test_no_token_before_the_window_is_key(model):
     ids = torch.randint(3, 512, (80,), generator=torch.Generator().manual_seed(1)).tolist()
     settings = LongPPLSettings(window=20, stride=4, alpha=-100.0, beta=-100.0)
     assert key_tokens(model, ids, settings) == list(range(20, 80))
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "key"),
+    [
+        (3.5, 1.5, False),  # the gain is alpha: not above it
+        (3.5 + 2**-20, 1.5, True),
+        (9.0, 2.0, False),  # the log-probability is beta: not above it
+        (9.0, 2.0 - 2**-20, True),
+        (1.0, 1.5, False),  # the short context predicts better
+        (9.0, 5.0, False),  # a large gain on a token that stays unlikely
+    ],
+)
+def test_a_token_on_a_threshold_is_not_key(short, long, key):
+    settings = LongPPLSettings(alpha=2.0, beta=-2.0)
+    assert are_key(torch.tensor([short]), torch.tensor([long]), settings).tolist() == [key]
 
 
 spans = st.lists(st.integers(0, 5), min_size=1, max_size=30).map(
@@ -96,7 +113,7 @@ def test_an_evaluator_with_another_tokenizer_marks_the_same_text(context_of, tok
         def __getattr__(self, name):
             return getattr(load_tokenizer(model_folder), name)
 
-    monkeypatch.setattr(longppl, "load_tokenizer", lambda _: Renamed())
+    monkeypatch.setattr(keys, "load_tokenizer", lambda _: Renamed())
     again = build(context_of, model_folder).rows
     # A row that begins inside a word may be tokenized otherwise there; the rest must agree.
     overlap = [

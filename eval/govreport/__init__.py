@@ -1,0 +1,1 @@
+"""GovReport (Huang et al., 2021): long government reports, as rows for the tasks that measure loss."""

@@ -12,7 +12,9 @@ class LongPPLSettings(BenchmarkSettings):
     """LongPPL: perplexity over the tokens that need the long context."""
 
     tasks: tuple[Literal["books", "govreport"], ...] = Field(
-        ("books",), min_length=1, description="texts to measure (names); govreport needs eval.data.govreport"
+        ("books", "govreport"),
+        min_length=1,
+        description="texts to measure (names); govreport needs eval.data.govreport",
     )
     samples: int = Field(16, ge=1, description="rows of books per length (count); fewer where the books hold fewer")
     evaluator: str = Field(

@@ -48,7 +48,7 @@ CONFIGURATION = {
     "eval": {
         "lengths": [384],
         "benchmarks": {
-            "perplexity": {"samples": 2},
+            "perplexity": {"tasks": ["books"], "samples": 2},
             "ruler": {"tasks": ["niah_single_1"], "samples": 2, "niah_single_1": {"tokens_to_generate": 4}},
             "hops": {"samples": 2, "slots": 4, "sentence_tokens_min": 4, "sentence_tokens_max": 24},
         },

@@ -73,8 +73,8 @@ def test_a_length_without_room_for_the_text_is_refused(context_of, helmet_folder
 
 
 def test_an_absent_file_is_named(context_of, helmet_folder):
-    with pytest.raises(InputError, match="triviaqa-dev-multikilt_1000_k20_dep6"):
-        build(context_of, helmet_folder, "triviaqa")
+    with pytest.raises(InputError, match="triviaqa-dev-multikilt_1000_k50_dep6"):
+        build(context_of, helmet_folder, "triviaqa", 8192)
 
 
 def test_worked_examples_are_never_the_question_itself(context_of, helmet_folder):

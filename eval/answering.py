@@ -7,7 +7,9 @@ invariant: the header of a predictions file, made without loading the model, nam
 
 import importlib
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +19,13 @@ from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.fingerprint import code_fingerprint
 from contracts.tokenizer import Tokenizer, load_tokenizer
+from eval.backends.facts import backend_facts
 from eval.backends.request import Answer, Backend, Request, request_of
 from eval.backends.settings import GenerationSettings
 from eval.inference.methods import BACKENDS, PROMPT_CHANGING, answering_modules
 from eval.inference.settings import InferenceName, InferenceSettings
-from eval.model_files import claimed_window, model_digest, model_name, parameter_count
-from eval.predictions import complete_before, prediction_log
+from eval.model_files import claimed_window, model_name, parameter_count, remembered_digest
+from eval.predictions import PredictionLog, prediction_log
 from eval.prompt_writer import PromptWriter
 from eval.samples import SampleSet, read_samples
 
@@ -36,21 +39,55 @@ class Answering:
     methods: InferenceSettings
     generation: GenerationSettings
     device: str
+    # Where digests of model folders are remembered between jobs; None: nowhere.
+    digests: Path | None = None
 
-    def answer_cell(self, samples_path: str, output: str) -> None:
-        """Answer every sample of a cell that has no answer yet; InputError where it cannot be answered."""
+    def answer_cell(self, samples_path: str, output: str, *, wait: bool = False) -> None:
+        """Answer every sample of a cell that has no answer yet; InputError where it cannot be answered.
+
+        With `wait`, another process that is at the same cell is waited for.
+        """
         samples = read_samples(samples_path)
         self.check(samples)
-        header = self.header(samples)
-        identities = [row["id"] for row in samples.rows]
-        if complete_before(output, header, identities):
+        with self.log(samples, output, wait=wait) as log:
+            for _ in self.answered(samples, log):
+                pass
+
+    def work_ahead(self, cells: Iterable[tuple[str, str]], until: float) -> None:
+        """Answer further cells whose samples are there, up to a time (of time.monotonic).
+
+        Their files get their names from their own jobs, which also tell why a cell cannot be answered.
+        """
+        for samples_path, output in cells:
+            if time.monotonic() > until:
+                return
+            try:
+                samples = read_samples(samples_path)
+                self.check(samples)
+                with self.log(samples, output, named=False) as log:
+                    for _ in self.answered(samples, log):
+                        if time.monotonic() > until:
+                            return
+            except InputError:
+                continue
+            except RuntimeError:
+                # Most likely memory: what is loaded here is in doubt, and this job's own cells are done.
+                return
+
+    def log(self, samples: SampleSet, output: str, **options: bool) -> AbstractContextManager[PredictionLog]:
+        """The cell's log of predictions."""
+        return prediction_log(output, self.header(samples), [row["id"] for row in samples.rows], **options)
+
+    def answered(self, samples: SampleSet, log: PredictionLog) -> Iterator[None]:
+        """Append one prediction after the other, as many as are missing."""
+        rows = samples.rows[log.done :]
+        if not rows:
             return
-        with prediction_log(output, header, identities) as log:
-            rows = samples.rows[log.done :]
-            name = f"{samples.cell.task} {samples.cell.length}"
-            found = zip(rows, self.predictions(samples, rows), strict=True)
-            for row, prediction in progress(found, description=name, unit="sample", total=len(rows)):
-                log.append({"id": row["id"], **prediction})
+        found = zip(rows, self.predictions(samples, rows), strict=True)
+        name = f"{samples.cell.task} {samples.cell.length}"
+        for row, prediction in progress(found, description=name, unit="sample", total=len(rows)):
+            log.append({"id": row["id"], **prediction})
+            yield
 
     def check(self, samples: SampleSet) -> None:
         """InputError where the samples are for another command or another tokenizer; a warning where they are long."""
@@ -76,10 +113,10 @@ class Answering:
             "inference": self.inference,
             "inference_settings": options.model_dump(mode="json") if options else {},
             "model_name": model_name(self.folder),
-            "model_sha256": model_digest(self.folder),
+            "model_sha256": remembered_digest(self.folder, self.digests),
             "parameters": parameter_count(self.folder),
             "context_window": claimed_window(self.folder),
-            **self.backend_module.facts(self.generation, self.device),
+            **backend_facts(self.generation, self.device),
             "code_sha256": code_fingerprint(
                 "eval.answering", *answering_modules(self.inference, self.generation.backend)
             ),
@@ -92,7 +129,7 @@ class Answering:
 
     @property
     def backend_module(self) -> object:
-        """Offers facts(settings, device) and open_backend(...)."""
+        """Offers open_backend(...)."""
         return importlib.import_module(BACKENDS[self.generation.backend])
 
     @cached_property

@@ -5,6 +5,8 @@ invariant: the settings of a cell hold nothing that only other tasks or other be
 Plain dictionaries, defaults filled in: Snakemake reads this on every node, without pydantic.
 """
 
+from itertools import product
+
 from eval.registry import BENCHMARKS, known_task
 
 SHARED_KEYS = ("seed", "begin_with_bos", "chat_template", "chat_date")
@@ -43,3 +45,25 @@ def suits(benchmark: str, task: str, inference: str) -> bool:
     """Whether a method of inference can answer a task: gradients are dense, and retrieval needs a question."""
     answer = known_task(benchmark, task).answer
     return inference == "dense" or answer == "text" or (answer == "losses" and inference != "rag")
+
+
+def planned_parts(settings: dict, models: list[str], results: str) -> dict[str, list[list[tuple[str, str]]]]:
+    """{MODEL/INFERENCE/BENCHMARK: parts of (samples file, predictions file)}: which cells share a loaded model.
+
+    A part has at most `generation.cells_per_job` cells; `results` is the run's folder.
+    """
+    cells: dict[str, list[tuple[str, str]]] = {}
+    for model, inference in product(models, settings["inference"]["methods"]):
+        for benchmark, task, length in cells_of(settings):
+            if suits(benchmark, task, inference) and known_task(benchmark, task).answer != "norms":
+                group, place = f"{model}/{inference}/{benchmark}", f"{task}/{length}"
+                pair = (
+                    f"{results}/samples/{benchmark}/{place}.jsonl",
+                    f"{results}/eval/{group}/{place}/predictions.jsonl",
+                )
+                cells.setdefault(group, []).append(pair)
+    together = settings["generation"]["cells_per_job"]
+    return {
+        group: [found[start : start + together] for start in range(0, len(found), together)]
+        for group, found in cells.items()
+    }

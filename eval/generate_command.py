@@ -4,13 +4,16 @@ in : a model folder; samples files with their manifests; the method of inference
 out: for each a predictions file: a header line, then {"id", "losses": [nats]} or {"id", "prediction", "tokens"} per
      sample, with what the method did ("computed_blocks", "retrieved", "input_tokens", "same_as_transformers")
 invariants: deterministic; killed at any moment and run again, it ends with the same bytes. A cell that is complete
-stays so whatever happens to the others, and the model is loaded only where an answer is missing.
+stays so whatever happens to the others, and the model is loaded only where an answer is missing. With a plan, the
+loaded model goes on with the cells that the plan puts beside these, for a while.
 run: python -m eval generate --model results/demo/models/cdt --samples samples/ruler/vt/1024.jsonl \
      --output predictions.jsonl
 """
 
 import argparse
 import sys
+import time
+from pathlib import Path
 
 from pydantic import Field
 
@@ -20,6 +23,7 @@ from eval.answering import Answering
 from eval.backends.settings import GenerationSettings
 from eval.inference.methods import INFERENCES
 from eval.inference.settings import InferenceSettings
+from eval.plan import other_cells
 
 
 class AnswerSettings(Settings):
@@ -36,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, nargs="+", help="predictions files to write, one for each of them")
     parser.add_argument("--inference", choices=INFERENCES, default="dense", help="how the model reads its prompts")
     parser.add_argument("--settings", default="{}", help="the keys inference and generation: a YAML file, or JSON text")
+    parser.add_argument("--plan", help="the run's cells (see eval.plan); those beside these are answered ahead")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
 
 
@@ -45,15 +50,23 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"{len(arguments.samples)} --samples, {len(arguments.output)} --output; give as many of both")
     settings = load_settings(AnswerSettings, arguments.settings)
     answering = Answering(
-        arguments.model, arguments.inference, settings.inference, settings.generation, arguments.device
+        folder=arguments.model,
+        inference=arguments.inference,
+        methods=settings.inference,
+        generation=settings.generation,
+        device=arguments.device,
+        digests=Path(arguments.plan).parent / "digests" if arguments.plan else None,
     )
-    failed = []
+    started, failed = time.monotonic(), []
     for samples, output in zip(arguments.samples, arguments.output, strict=True):
         try:
-            answering.answer_cell(samples, output)
+            answering.answer_cell(samples, output, wait=arguments.plan is not None)
         except InputError as error:
             failed.append(error)
     for error in failed[:-1]:
         print(f"error: {error}", file=sys.stderr)
     if failed:
         raise failed[-1]
+    if arguments.plan:
+        others = other_cells(arguments.plan, arguments.output)
+        answering.work_ahead(others, started + 60 * settings.generation.ahead_minutes)

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 
 from contracts.errors import InputError
-from contracts.files import existing_file
-from contracts.fingerprint import sha256_files
+from contracts.files import atomic_text, existing_file
+from contracts.fingerprint import sha256_files, sha256_text
 
 
 def model_digest(folder: str | Path) -> str:
@@ -14,6 +14,20 @@ def model_digest(folder: str | Path) -> str:
     folder = Path(folder)
     config = existing_file(folder / "config.json", "give an exported Hugging Face model folder")
     return sha256_files([config, *folder.glob("*.safetensors*")], folder)
+
+
+def remembered_digest(folder: str | Path, memory: Path | None) -> str:
+    """The same, read from the folder `memory` where it knows these files with these sizes and times."""
+    if memory is None:
+        return model_digest(folder)
+    files = sorted(path for path in Path(folder).glob("*") if path.is_file())
+    state = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
+    note = memory / f"{sha256_text(str(Path(folder).resolve()))[:16]}.json"
+    known = read_config(memory, note.name)
+    if known.get("files") != state:
+        known = {"folder": str(folder), "files": state, "sha256": model_digest(folder)}
+        atomic_text(note, json.dumps(known, indent=1) + "\n")
+    return known["sha256"]
 
 
 def model_name(folder: str | Path) -> str:

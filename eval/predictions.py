@@ -27,7 +27,7 @@ from eval.samples import SampleSet, read_json_lines
 class PredictionLog:
     """An append-only file of predictions; `done` of `identities` are in it already."""
 
-    def __init__(self, handle: BinaryIO, done: int) -> None:
+    def __init__(self, handle: BinaryIO | None, done: int) -> None:
         self.handle = handle
         self.done = done
 
@@ -51,28 +51,50 @@ def beside(output: str | Path, ending: str) -> Path:
 
 
 @contextlib.contextmanager
-def prediction_log(output: str | Path, header: dict, identities: list[str]) -> Iterator[PredictionLog]:
+def prediction_log(
+    output: str | Path, header: dict, identities: list[str], *, wait: bool = False, named: bool = True
+) -> Iterator[PredictionLog]:
     """The log for `output`, opened where an earlier run under the same header stopped.
 
-    On success, with a line for every identity, it is renamed to `output`. InputError where another process
-    is writing it.
+    With a line for every identity, `output` is made of it; not where `named` is False, which leaves that to a later
+    call. InputError where another process is writing it, unless the caller can `wait`.
     """
+    if not is_complete(output, header, identities):
+        with locked_partial(output, wait) as handle:
+            if is_complete(output, header, identities):
+                beside(output, "partial").unlink()
+            else:
+                log = PredictionLog(handle, resume_point(handle, header, identities))
+                yield log
+                if log.done == len(identities):
+                    os.replace(beside(output, "partial"), beside(output, "kept"))
+                    if named:
+                        publish(output)
+                return
+    yield PredictionLog(None, len(identities))
+    if named:
+        publish(output)
+
+
+@contextlib.contextmanager
+def locked_partial(output: str | Path, wait: bool) -> Iterator[BinaryIO]:
+    """The file that grows, for this process alone."""
     partial = beside(output, "partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with open(partial, "ab+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"{partial}: another process is writing it; wait for that one to end") from None
-        log = PredictionLog(handle, resume_point(handle, header, identities))
-        yield log
-        if log.done == len(identities):
-            os.replace(partial, beside(output, "kept"))
-            publish(output)
+    while True:
+        with open(partial, "ab+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{partial}: another process is writing it; wait for that one to end") from None
+            # While this process waited, the other may have finished, and the file have got its final name.
+            if partial.exists() and os.path.samestat(os.fstat(handle.fileno()), partial.stat()):
+                yield handle
+                return
 
 
-def complete_before(output: str | Path, header: dict, identities: list[str]) -> bool:
-    """Whether these very answers are there from an earlier run; `output` is then made of them."""
+def is_complete(output: str | Path, header: dict, identities: list[str]) -> bool:
+    """Whether an earlier run has kept these very answers."""
     kept = beside(output, "kept")
     if not kept.is_file():
         return False
@@ -80,10 +102,7 @@ def complete_before(output: str | Path, header: dict, identities: list[str]) -> 
         if handle.readline() != encode_line(header):
             return False
         lines = handle.readlines()
-    if len(lines) != len(identities) or not all(is_prediction(line, identities, i) for i, line in enumerate(lines)):
-        return False
-    publish(output)
-    return True
+    return len(lines) == len(identities) and all(is_prediction(line, identities, i) for i, line in enumerate(lines))
 
 
 def publish(output: str | Path) -> None:

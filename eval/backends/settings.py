@@ -5,12 +5,9 @@ No torch here: the workflow and the settings classes read this file.
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from contracts.settings import Settings
-
-# They change how fast an answer comes and not what it is; see eval.backends.decoding for why.
-BOOKKEEPING = ("batch_rows", "batch_tokens", "cells_per_job", "vllm_memory")
 
 
 class GenerationSettings(Settings):
@@ -36,5 +33,8 @@ class GenerationSettings(Settings):
         description="share of the GPU's memory that vllm takes; the check by transformers needs the rest",
     )
     cells_per_job: PositiveInt = Field(
-        16, description="cells that one job answers, so that it loads its model once (count)"
+        16, description="cells of a benchmark that share one loaded model (count); 1: each loads its own"
+    )
+    ahead_minutes: NonNegativeFloat = Field(
+        20, description="time after which a job takes up no further cell of its part (minutes)"
     )

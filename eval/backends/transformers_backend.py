@@ -8,7 +8,6 @@ invariant: see eval.backends.decoding; losses are taken one row at a time.
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 
 import torch
 from transformers import PreTrainedModel
@@ -51,19 +50,6 @@ class TransformersBackend:
         for row in decoder.rows(requests):
             answer = stopped_answer(self.tokenizer, row.tokens, row.request.stop)
             yield replace(answer, computed_blocks=row.share)
-
-
-def facts(settings: GenerationSettings, device: str) -> dict:
-    """What the answers depend on besides model, samples and method: device, precision, versions."""
-    # In bfloat16 the number of rows of a step decides how sums are rounded (see eval.backends.decoding).
-    rows = {} if settings.dtype == "float32" else {"batch_rows": settings.batch_rows}
-    return {
-        "backend": "transformers",
-        "device": choose_device(device).type,
-        "dtype": settings.dtype,
-        **rows,
-        "versions": {name: metadata.version(name) for name in ("torch", "transformers")},
-    }
 
 
 def open_backend(

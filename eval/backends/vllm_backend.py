@@ -9,11 +9,12 @@ tokenizer alone; requests go to the engine in groups, so that a stopped run lose
 import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module, metadata
+from importlib import import_module
 from types import ModuleType
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
+from eval.backends.facts import SEED
 from eval.backends.request import Answer, Backend, Request, early_ends, stopped_answer
 from eval.backends.settings import GenerationSettings
 from eval.backends.transformers_backend import open_backend as open_transformers
@@ -21,7 +22,6 @@ from eval.inference.methods import SPARSE
 from eval.inference.settings import InferenceName, InferenceSettings
 from eval.model_files import end_tokens
 
-SEED = 0
 # Requests that the engine gets at once: enough to fill its batches.
 GROUP = 256
 
@@ -78,18 +78,6 @@ def installed_vllm() -> ModuleType:
             "generation.backend to transformers"
         )
     return import_module("vllm")
-
-
-def facts(settings: GenerationSettings, device: str) -> dict:
-    """What the answers depend on besides model, samples and method; InputError where vllm is not installed."""
-    installed_vllm()
-    return {
-        "backend": "vllm",
-        "device": device,
-        "dtype": settings.dtype,
-        "seed": SEED,
-        "versions": {name: metadata.version(name) for name in ("torch", "vllm")},
-    }
 
 
 def open_backend(

@@ -15,11 +15,7 @@ def answering_modules(inference: str, backend: str) -> tuple[str, ...]:
     return tuple(module for module in chosen if module)
 
 
-def answer_settings(settings: dict, inference: str, *, without: tuple[str, ...] = ()) -> dict:
-    """The part of an `eval` section that the answers of a method depend on, as `generate --settings` takes it.
-
-    `without` names the keys of `generation` to leave out.
-    """
+def answer_settings(settings: dict, inference: str) -> dict:
+    """The part of an `eval` section that the answers of a method depend on, as `generate --settings` takes it."""
     own = {inference: settings["inference"][inference]} if inference in settings["inference"] else {}
-    kept = {key: value for key, value in settings["generation"].items() if key not in without}
-    return {"inference": {"methods": [inference], **own}, "generation": kept}
+    return {"inference": {"methods": [inference], **own}, "generation": settings["generation"]}

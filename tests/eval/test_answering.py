@@ -4,6 +4,10 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +18,11 @@ from eval import generate_command
 from eval.answering import Answering
 from eval.backends.settings import GenerationSettings
 from eval.inference.settings import InferenceSettings
-from eval.model_files import end_tokens, parameter_count
+from eval.model_files import end_tokens, model_digest, parameter_count, remembered_digest
+from eval.predictions import prediction_log
 from eval.samples import Cell, write_samples
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = {"seed": 1, "begin_with_bos": False, "chat_template": None, "chat_date": "2024-07-26"}
 NAMES = ("niah_single_1", "vt", "books")
 
@@ -186,6 +192,107 @@ def test_parameters_are_counted_and_end_tokens_read_without_loading_the_model(mo
     (tmp_path / "broken.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0not json")
     with pytest.raises(InputError, match="export the model again"):
         parameter_count(tmp_path)
+
+
+def planned(folder: Path, cells: dict[str, Path], together: int = 16) -> tuple[Path, dict[str, Path]]:
+    """A plan that puts the cells into one part, and the predictions files that it names."""
+    outputs = {task: folder / task / "predictions.jsonl" for task in cells}
+    pairs = [[str(cells[task]), str(outputs[task])] for task in cells]
+    plan = folder / "plan.json"
+    folder.mkdir(exist_ok=True)
+    plan.write_text(json.dumps({"m/dense/all": [pairs[i : i + together] for i in range(0, len(pairs), together)]}))
+    return plan, outputs
+
+
+def answer_one(model: Path, cells: dict[str, Path], task: str, plan: Path, output: Path, **generation) -> None:
+    settings = json.dumps({"generation": generation})
+    words = ["--model", model, "--device", "cpu", "--plan", plan, "--settings", settings]
+    command([*words, "--samples", cells[task], "--output", output])
+
+
+def test_a_loaded_model_goes_on_with_the_part_of_its_cell(cells, model_folder, tmp_path, monkeypatch):
+    expected = generate(model_folder, cells, tmp_path / "expected")
+    plan, outputs = planned(tmp_path / "run", cells)
+    answer_one(model_folder, cells, "vt", plan, outputs["vt"])
+    assert outputs["vt"].read_bytes() == expected["vt"].read_bytes()
+    others = [outputs[task] for task in cells if task != "vt"]
+    assert not any(path.exists() for path in others)
+    monkeypatch.setattr(Answering, "predictions", lambda *_: pytest.fail("answered twice"))
+    for task in cells:
+        answer_one(model_folder, cells, task, plan, outputs[task])
+        assert outputs[task].read_bytes() == expected[task].read_bytes()
+
+
+def test_it_stops_going_on_when_its_time_is_over_and_at_the_ends_of_a_part(cells, model_folder, tmp_path):
+    plan, outputs = planned(tmp_path / "late", cells)
+    answer_one(model_folder, cells, "vt", plan, outputs["vt"], ahead_minutes=0)
+    assert sorted(path.name for path in (tmp_path / "late").rglob("*.kept")) == ["predictions.jsonl.kept"]
+    plan, outputs = planned(tmp_path / "short", cells, together=2)
+    answer_one(model_folder, cells, "vt", plan, outputs["vt"])
+    assert len(list((tmp_path / "short").rglob("*.kept"))) == 2
+
+
+def test_cells_ahead_that_cannot_be_answered_are_left_to_their_own_jobs(cells, model_folder, tmp_path):
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{}\n")
+    asked = {"vt": cells["vt"], "broken": broken, "absent": tmp_path / "absent.jsonl", "books": cells["books"]}
+    plan, outputs = planned(tmp_path / "run", asked)
+    with prediction_log(outputs["books"], {}, ["a"]):
+        answer_one(model_folder, cells, "vt", plan, outputs["vt"])
+    assert outputs["vt"].exists()
+    assert len(list((tmp_path / "run").rglob("*.kept"))) == 1
+    with pytest.raises(InputError, match="broken"):
+        answer_one(model_folder, asked, "broken", plan, outputs["broken"])
+
+
+def test_a_cell_that_another_job_is_at_is_waited_for(cells, model_folder, tmp_path):
+    plan, outputs = planned(tmp_path / "run", {"vt": cells["vt"]})
+    expected = generate(model_folder, {"vt": cells["vt"]}, tmp_path / "expected")["vt"]
+    lines = expected.read_bytes().splitlines(keepends=True)
+    identities = [json.loads(line)["id"] for line in lines[1:]]
+    held = threading.Event()
+
+    def other_job() -> None:
+        with prediction_log(outputs["vt"], json.loads(lines[0]), identities, named=False) as log:
+            held.set()
+            time.sleep(0.5)
+            for line in lines[1:]:
+                log.append(json.loads(line))
+
+    thread = threading.Thread(target=other_job)
+    thread.start()
+    held.wait()
+    answer_one(model_folder, cells, "vt", plan, outputs["vt"])
+    thread.join()
+    assert outputs["vt"].read_bytes() == expected.read_bytes()
+    assert not Path(f"{outputs['vt']}.partial").exists()
+
+
+def test_the_digest_of_a_model_is_remembered_as_long_as_its_files_stay(make_model, tmp_path, monkeypatch):
+    folder = make_model(seed=9)
+    first = remembered_digest(folder, tmp_path)
+    assert first == model_digest(folder) == remembered_digest(folder, None)
+    with monkeypatch.context() as patch:
+        patch.setattr("eval.model_files.model_digest", lambda folder: pytest.fail("read again"))
+        assert remembered_digest(folder, tmp_path) == first
+    (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
+    assert remembered_digest(folder, tmp_path) == model_digest(folder) != first
+
+
+def test_a_finished_cell_is_recognised_without_torch(cells, model_folder, tmp_path):
+    plan, outputs = planned(tmp_path / "run", {"vt": cells["vt"]})
+    answer_one(model_folder, cells, "vt", plan, outputs["vt"])
+    outputs["vt"].unlink()
+    words = ["generate", "--model", model_folder, "--device", "cpu", "--plan", plan]
+    words = [*words, "--samples", cells["vt"], "--output", outputs["vt"]]
+    program = (
+        "import sys; from contracts import command_line; from eval.__main__ import COMMANDS; "
+        "code = command_line.main('eval', COMMANDS, sys.argv[1:]); sys.exit(code or 'torch' in sys.modules)"
+    )
+    settings = ["--settings", json.dumps({"generation": {}})]
+    asked = [sys.executable, "-c", program, *map(str, words), *settings]
+    assert subprocess.run(asked, cwd=ROOT, check=False).returncode == 0
+    assert outputs["vt"].exists()
 
 
 def test_as_many_outputs_as_samples_are_needed(cells, model_folder, tmp_path):

@@ -19,7 +19,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json, code_sources, sha256_text, sha256_value
-from eval.cells import cell_settings, cells_of, suits
+from eval.cells import cell_settings, cells_of, planned_parts, suits
 from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
 from eval.inference.methods import answer_settings, answering_modules
 from eval.registry import known_task
@@ -110,6 +110,10 @@ METHODS = list(config["train"]["methods"])
 MODELS = METHODS + list(config["eval"]["models"])
 INFERENCES = list(config["eval"]["inference"]["methods"])
 CELLS = cells_of(config["eval"])
+# Which cells share a loaded model. No job's input: it decides when an answer is computed, and nothing about it.
+PLAN = f"results/{config['run']}/eval/plan.json"
+if CLAIM:
+    atomic_text(PLAN, canonical_json(planned_parts(config["eval"], MODELS, f"results/{config['run']}")))
 STAGE_FOLDERS = ["tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start"]
 PROCESSES = config["train"]["layout"]["processes"]
 THREADS = PROCESSES * config["train"]["cpu_threads"]

@@ -1,3 +1,5 @@
+# One job a cell. Its model, once loaded, goes on with the cells that the plan puts beside it; their jobs then only give
+# the answers their names. The plan decides nothing about an answer, so it is no input.
 rule generate:
     input:
         model=lambda wildcards: model_folder(wildcards.model),
@@ -20,9 +22,10 @@ rule generate:
         runtime=60,
     params:
         settings=lambda wildcards: answer_options(wildcards.inference),
+        plan=PLAN,
         code=lambda wildcards: code_of("eval.generate_command", *modules_of_answers(wildcards.inference)),
     shell:
-        "python -m eval generate --model {input.model:q} --samples {input.samples:q} "
+        "python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
         "--inference {wildcards.inference} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"
 
 

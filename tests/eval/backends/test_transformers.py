@@ -6,9 +6,10 @@ from transformers import AutoModelForCausalLM
 
 from contracts.errors import InputError
 from eval.backends import decoding
+from eval.backends.facts import backend_facts
 from eval.backends.request import Request
 from eval.backends.settings import GenerationSettings
-from eval.backends.transformers_backend import facts, open_backend
+from eval.backends.transformers_backend import open_backend
 from eval.inference.settings import InferenceSettings
 
 FLOAT32 = GenerationSettings(batch_rows=4)
@@ -150,8 +151,8 @@ def test_in_bfloat16_neighbours_change_nothing_while_the_number_of_rows_stays(mo
     backend = with_rows(model_folder, tokenizer, 4, dtype="bfloat16")
     together = list(backend.answers(asked))
     assert together == [next(backend.answers([request])) for request in asked]
-    assert facts(GenerationSettings(batch_rows=4, dtype="bfloat16"), "cpu")["batch_rows"] == 4
-    assert "batch_rows" not in facts(GenerationSettings(batch_rows=4), "cpu")
+    assert backend_facts(GenerationSettings(batch_rows=4, dtype="bfloat16"), "cpu")["batch_rows"] == 4
+    assert "batch_rows" not in backend_facts(GenerationSettings(batch_rows=4), "cpu")
 
 
 @pytest.mark.parametrize("method", ["flexprefill", "xattention"])

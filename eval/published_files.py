@@ -1,12 +1,10 @@
-"""The benchmarks' published files: JSON or JSON lines, plain or gzipped, a file or one of a folder.
+"""The benchmarks' published files: found by their names, checked for their fields, all records or some.
 
-in : the path that `eval.data` gives
-out: records (dictionaries)
-invariant: a file that breaks is named with its line; a record that lacks a field is named with the field.
+in : the path that `eval.data` gives: a file, or a folder that holds one of the published names
+out: the file; records
+invariant: a record that lacks a field is named with the field.
 """
 
-import gzip
-import json
 from pathlib import Path
 
 from contracts.errors import InputError
@@ -27,34 +25,6 @@ def file_called(path: Path, names: tuple[str, ...]) -> Path:
             if (folder / name).is_file():
                 return folder / name
     raise InputError(f"{path}: none of {', '.join(names)} is here; put the published file into this folder")
-
-
-def published_text(path: Path) -> str:
-    """The text of a plain or gzipped file."""
-    try:
-        if path.suffix == ".gz":
-            return gzip.decompress(path.read_bytes()).decode("utf-8")
-        return path.read_text(encoding="utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}); fetch it again") from None
-
-
-def json_records(path: Path) -> list[dict]:
-    """The records of a file of JSON lines, or of one JSON list."""
-    text = published_text(path)
-    if text.lstrip().startswith("["):
-        return json_value(path, text)
-    # Not splitlines: it also cuts at U+2028 and the like, which JSON strings may hold.
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    return [json_value(path, line, f" line {number}") for number, line in lines]
-
-
-def json_value(path: Path, text: str, where: str = ""):
-    """The value that `text` spells in JSON; InputError that names the file and the place."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}{where}: not valid JSON ({error.msg}); fetch the file again") from None
 
 
 def check_fields(path: Path, records: list[dict], fields: dict[str, type | tuple[type, ...]]) -> None:

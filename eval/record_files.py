@@ -6,6 +6,7 @@ invariant: a file that is broken is one line that names it; a Parquet file is ne
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,11 +42,17 @@ def each_record(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[
             found = json.loads(path.read_text(encoding="utf-8"))
             yield from found["data"] if isinstance(found, dict) else found
         else:
-            with (
-                gzip.open(path, "rt", encoding="utf-8")
-                if path.suffix == ".gz"
-                else open(path, encoding="utf-8") as lines
-            ):
-                yield from (json.loads(line) for line in lines if line.strip())
-    except (OSError, ValueError, KeyError) as error:
+            yield from records_of_lines(path)
+    except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error}); fetch the file again") from None
+
+
+def records_of_lines(path: Path) -> Iterator[dict]:
+    """The records of a file of JSON lines; InputError names the first line that breaks."""
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                if line.strip():
+                    yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path} line {number}: not valid JSON ({error.msg}); fetch the file again") from None

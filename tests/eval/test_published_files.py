@@ -2,15 +2,13 @@
 
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 
 from contracts.errors import InputError
-from eval.published_files import chosen, file_called, json_records
-from resources.eval_small.make import write_all
+from eval.published_files import chosen, file_called
+from eval.record_files import each_record
 
-SMALL = Path(__file__).parents[2] / "resources" / "eval_small"
 RECORDS = [{"a": 1}, {"b": "line\u2028separator"}]
 
 
@@ -20,7 +18,7 @@ def test_lines_lists_and_gzip_hold_the_same_records(tmp_path, name):
     text = json.dumps(RECORDS) if name.endswith(".json") else lines
     data = text.encode()
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    assert json_records(tmp_path / name) == RECORDS
+    assert list(each_record(tmp_path / name)) == RECORDS
 
 
 def test_a_file_is_found_by_itself_in_its_folder_or_in_the_folders_data(tmp_path):
@@ -36,8 +34,8 @@ def test_a_file_is_found_by_itself_in_its_folder_or_in_the_folders_data(tmp_path
 def test_a_file_cut_by_a_broken_download_is_named(tmp_path):
     file = tmp_path / "set.jsonl.gz"
     file.write_bytes(gzip.compress(b"{}" * 1000)[:-9])
-    with pytest.raises(InputError, match="fetch it again"):
-        json_records(file)
+    with pytest.raises(InputError, match="fetch the file again"):
+        list(each_record(file))
 
 
 def test_a_choice_is_a_prefix_of_a_larger_one_and_depends_on_seed_and_names():
@@ -45,11 +43,3 @@ def test_a_choice_is_a_prefix_of_a_larger_one_and_depends_on_seed_and_names():
     assert chosen(values, 5, 1, "a") == chosen(values, 30, 1, "a")[:5] != chosen(values, 5, 2, "a")
     assert chosen(values, 50, 1, "a") != chosen(values, 50, 1, "b")
     assert sorted(chosen(values, 99, 1, "a")) == values == chosen(values, None, 1, "a")
-
-
-def test_the_small_files_are_what_their_maker_writes(tmp_path):
-    write_all(tmp_path)
-    made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
-    assert len(made) == 17
-    for name in made:
-        assert (tmp_path / name).read_bytes() == (SMALL / name).read_bytes(), name

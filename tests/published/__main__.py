@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.published.babi import write_babi
 from tests.published.helmet import write_helmet
-from tests.published.questions import write_govreport, write_longbench, write_nq, write_qasper, write_quality
+from tests.published.longbench import write_longbench
+from tests.published.questions import write_govreport, write_nq, write_qasper, write_quality
 from tests.published.ruler import write_ruler
 
 REPOSITORY = Path(__file__).resolve().parents[2]

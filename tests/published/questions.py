@@ -1,135 +1,100 @@
-"""Question sets in small: LongBench-E, QuALITY, Qasper, NQ with passages and GovReport, in their published formats."""
+"""QuALITY, Qasper, NQ with passages and GovReport in small, in their published formats."""
 
 import json
-import random
 from pathlib import Path
+from random import Random
 
-LONGBENCH_SETS = (
-    *("qasper_e", "multifieldqa_en_e", "hotpotqa_e", "2wikimqa_e", "musique", "gov_report_e", "multi_news_e", "trec_e"),
-    *("triviaqa_e", "samsum_e", "lcc_e", "repobench-p_e", "passage_count_e", "passage_retrieval_en_e"),
-)
-CLASSES = ["Colour", "Number", "Place", "Person"]
-# Words of a context: one in each of the first two of LongBench-E's buckets of length.
-BUCKET_WORDS = (120, 4100)
+from tests.published.invented import PLACES, Writer, json_lines
+
+RECORDS = 4
 
 
-def json_lines(path: Path, records: list[dict]) -> None:
-    """Write one JSON object a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-
-
-class Passages:
-    """Stretches of a text's words, drawn one after the other from one seed."""
-
-    def __init__(self, text: str, seed: int) -> None:
-        self.words = text.split()
-        self.draw = random.Random(seed)
-
-    def take(self, count: int) -> str:
-        """`count` words in a row; the text is repeated where it is shorter."""
-        words = self.words * (1 + count // len(self.words))
-        start = self.draw.randrange(len(words) - count + 1)
-        return " ".join(words[start : start + count])
-
-
-def longbench_records(name: str, passages: Passages) -> list[dict]:
-    """A short record, and one of more than 4,000 words."""
-    records = []
-    for number, words in enumerate(BUCKET_WORDS):
-        context = passages.take(words)
-        answer = (
-            CLASSES[number] if name.startswith("trec") else f"Paragraph {number + 1}" if "passage" in name else None
-        )
-        answers = [answer or " ".join(context.split()[:6])]
-        asked = "Which words begin the text?"
-        length = len(f"{context} {asked} {answers[0]}".split())
-        records.append(
+def quality_record(book: str, number: int) -> dict:
+    """One line of QuALITY: a story and two questions."""
+    writer = Writer(book, f"quality {number}")
+    text, question, answer = writer.story(250)
+    questions = []
+    for index in range(2):
+        options = [answer, *writer.random.sample([place for place in PLACES if place != answer], 3)]
+        writer.random.shuffle(options)
+        questions.append(
             {
-                "input": asked,
-                "context": context,
-                "answers": answers,
-                "length": length,
-                "dataset": name,
-                "language": "en",
-                "all_classes": CLASSES if name.startswith("trec") else None,
-                "_id": f"{name}-{number}",
+                "question": question,
+                "question_unique_id": f"small_{number}_{index}",
+                "options": options,
+                "gold_label": options.index(answer) + 1,
+                "writer_label": options.index(answer) + 1,
+                "difficult": index,
             }
         )
-    return records
+    return {"article_id": str(number), "set_unique_id": f"small_{number}", "article": text, "questions": questions}
 
 
-def write_longbench(folder: Path, text: str) -> None:
-    """Every set, one file each."""
-    for seed, name in enumerate(LONGBENCH_SETS):
-        json_lines(folder / f"{name}.jsonl", longbench_records(name, Passages(text, seed)))
+def qasper_paper(book: str, number: int) -> dict:
+    """One paper of Qasper: two sections, and a question for each kind of answer."""
+    writer = Writer(book, f"qasper {number}")
+    text, question, answer = writer.story(200)
+    paragraphs = text.split("\n")
+    sections = [
+        {"section_name": "Introduction", "paragraphs": paragraphs[:2]},
+        {"section_name": "Results ::: Places", "paragraphs": paragraphs[2:]},
+    ]
+    kinds = (
+        (question, [{"extractive_spans": [answer]}, {"free_form_answer": f"It was left in {answer}"}]),
+        (f"Is {answer} named?", [{"yes_no": True}]),
+        ("Is there a table of results?", [{"yes_no": False}, {"unanswerable": True}]),
+        ("Which optimizer was used?", [{"unanswerable": True}]),
+    )
+    empty = {"unanswerable": False, "extractive_spans": [], "yes_no": None, "free_form_answer": "", "evidence": []}
+    questions = [
+        {
+            "question": text,
+            "question_id": f"small-{number}-{index}",
+            "answers": [
+                {"answer": empty | answer, "annotation_id": f"{index}-{n}"} for n, answer in enumerate(answers)
+            ],
+        }
+        for index, (text, answers) in enumerate(kinds)
+    ]
+    return {"title": f"Notes on {answer}", "abstract": paragraphs[0], "full_text": sections, "qas": questions}
+
+
+def nq_record(book: str, number: int) -> dict:
+    """One line in the format of Lost in the Middle: one passage with the answer, three without."""
+    writer = Writer(book, f"nq {number}")
+    sentence, question, answer = writer.fact()
+    texts = [" ".join(writer.paragraphs_of(30)) for _ in range(4)]
+    contexts = [
+        {"title": f"Chapter {n}", "text": text, "hasanswer": False, "isgold": False} for n, text in enumerate(texts)
+    ]
+    contexts[0] |= {"text": f"{sentence} {texts[0]}", "hasanswer": True, "isgold": True}
+    return {"question": question.rstrip("?").lower(), "answers": [answer], "ctxs": contexts}
 
 
 def write_quality(path: Path, text: str) -> None:
-    """Two articles of two questions each."""
-    passages = Passages(text, 21)
-    records = [
-        {
-            "article_id": str(number),
-            "article": passages.take(400),
-            "questions": [
-                {
-                    "question": f"What happens in part {part}?",
-                    "question_unique_id": f"{number}_{part}",
-                    "options": ["Nothing", "A journey", "A quarrel", "A feast"],
-                    "gold_label": 1 + (number + part) % 4,
-                    "difficult": part,
-                }
-                for part in range(2)
-            ],
-        }
-        for number in range(2)
-    ]
-    json_lines(path, records)
+    """Four stories of two questions each, the second of them hard."""
+    json_lines(path, [quality_record(text, number) for number in range(RECORDS)])
 
 
 def write_qasper(path: Path, text: str) -> None:
-    """Two papers; among their questions is each kind of answer."""
-    passages = Passages(text, 22)
-    empty = {"unanswerable": False, "extractive_spans": [], "free_form_answer": "", "yes_no": None}
-    kinds = (
-        {"unanswerable": True},
-        {"extractive_spans": ["one span", "another span"]},
-        {"free_form_answer": "An answer of its own."},
-        {"yes_no": True},
-    )
-    papers = {
-        f"paper{number}": {
-            "title": passages.take(6),
-            "abstract": passages.take(40),
-            "full_text": [{"section_name": "Introduction", "paragraphs": [passages.take(120), passages.take(120)]}],
-            "qas": [
-                {
-                    "question": f"Question {kind} on paper {number}?",
-                    "question_id": f"q{number}{kind}",
-                    "answers": [{"answer": {**empty, **kinds[kind]}, "annotation_id": "a", "worker_id": "w"}],
-                }
-                for kind in range(len(kinds))
-            ],
-        }
-        for number in range(2)
-    }
+    """Four papers; among their questions is each kind of answer."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(papers), encoding="utf-8")
+    papers = {f"small.{number:05}": qasper_paper(text, number) for number in range(RECORDS)}
+    path.write_text(json.dumps(papers, indent=1) + "\n", encoding="utf-8")
 
 
 def write_nq(path: Path, text: str) -> None:
-    """Six questions, each with the passage that answers it and three that do not."""
-    passages = Passages(text, 23)
-    records = []
-    for number in range(6):
-        found = [{"title": f"T{number}", "text": f"{passages.take(60)} gold{number}", "isgold": True}]
-        found += [{"title": f"T{number}.{n}", "text": passages.take(60), "isgold": False} for n in range(3)]
-        records.append({"question": f"which word is number {number}", "answers": [f"gold{number}"], "ctxs": found})
-    json_lines(path, records)
+    """Twelve questions, each with the passage that answers it and three that do not."""
+    json_lines(path, [nq_record(text, number) for number in range(3 * RECORDS)])
 
 
 def write_govreport(path: Path, text: str) -> None:
     """Three reports."""
-    passages = Passages(text, 24)
-    json_lines(path, [{"input": passages.take(6000), "outputs": [passages.take(50)]} for _ in range(3)])
+    draw = Random(24)
+    words = text.split()
+
+    def take(count: int) -> str:
+        start = draw.randrange(len(words) - count)
+        return " ".join(words[start : start + count])
+
+    json_lines(path, [{"input": take(6000), "outputs": [take(50)]} for _ in range(3)])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from eval.benchmarks.longbench.tasks import LongBenchTask
 from eval.build_context import BuildContext
-from eval.published_files import check_fields, chosen, file_called, json_records
+from eval.published_files import check_fields, chosen, file_called
+from eval.record_files import each_record
 
 FIELDS = {"input": str, "context": str, "answers": list, "length": int}
 
@@ -21,6 +22,6 @@ def record_file(path: Path, task: LongBenchTask) -> Path:
 def chosen_records(context: BuildContext, task: LongBenchTask) -> list[dict]:
     """The records of a set that the settings ask for."""
     path = record_file(context.data("longbench"), task)
-    records = json_records(path)
+    records = list(each_record(path))
     check_fields(path, records, FIELDS)
     return chosen(records, context.options.samples, context.settings.seed, "longbench", task.name)

@@ -9,7 +9,8 @@ invariant: no passage that spells an answer is a distractor.
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.published_files import check_fields, file_called, json_records
+from eval.published_files import check_fields, file_called
+from eval.record_files import each_record
 from eval.squad_metrics import normalized
 
 FILES = ("nq-open-oracle.jsonl", "biencoder-nq-dev.json", "nq-dev.json")
@@ -42,7 +43,7 @@ def question_file(path: Path) -> Path:
 def read_questions(path: Path) -> list[Question]:
     """Every question in the file at `path` that has a passage with its answer, in order."""
     file = question_file(path)
-    records = json_records(file)
+    records = list(each_record(file))
     check_fields(file, records, FIELDS)
     contexts = "ctxs" if "ctxs" in records[0] else "positive_ctxs"
     check_fields(file, records, {contexts: list})

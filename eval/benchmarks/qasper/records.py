@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import InputError
-from eval.published_files import file_called, json_value, published_text
+from eval.published_files import file_called
+from eval.samples import read_json
 
 FILES = ("qasper-test-v0.3.json", "qasper-dev-v0.3.json")
 
@@ -41,7 +42,7 @@ def question_file(path: Path) -> Path:
 def read_questions(path: Path) -> list[Question]:
     """Every question of every paper in the file at `path`, in order."""
     file = question_file(path)
-    papers = json_value(file, published_text(file))
+    papers = read_json(file)
     if not isinstance(papers, dict) or not all(
         isinstance(paper, dict) and {"full_text", "qas"} <= paper.keys() for paper in papers.values()
     ):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from eval.benchmarks.quality.article import plain_text
-from eval.published_files import check_fields, file_called, json_records
+from eval.published_files import check_fields, file_called
+from eval.record_files import each_record
 
 LETTERS = "ABCD"
 FILES = ("QuALITY.v1.0.1.htmlstripped.dev", "QuALITY.v1.0.1.dev", "QuALITY.v1.0.dev", "dev.jsonl")
@@ -37,7 +38,7 @@ def question_file(path: Path) -> Path:
 def read_questions(path: Path) -> list[Question]:
     """Every question of the file at `path`, in order."""
     file = question_file(path)
-    records = json_records(file)
+    records = list(each_record(file))
     check_fields(file, records, {"article": (str, list)})
     questions = []
     for number, record in enumerate(records, start=1):

@@ -8,7 +8,7 @@ import pytest
 
 from eval.benchmarks.longbench.tasks import TASKS, task_called
 
-SMALL = Path(__file__).parents[3] / "resources" / "eval_small" / "longbench"
+SMALL = Path(__file__).parents[3] / "resources" / "benchmarks" / "longbench"
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "longbench"
 
 

@@ -11,7 +11,7 @@ from eval.benchmarks.nq.records import Passage, read_questions, spells_any
 from eval.benchmarks.nq.score import score
 from eval.squad_metrics import normalized
 
-SMALL = Path(__file__).parents[3] / "resources" / "eval_small" / "nq.jsonl"
+SMALL = Path(__file__).parents[3] / "resources" / "benchmarks" / "nq.jsonl"
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "nq"
 # Made once by Lost in the Middle's own metric on predictions near and far from the small file's answers.
 GOLDEN = json.loads(Path(__file__).with_name("golden_scores.json").read_text(encoding="utf-8"))["rows"]

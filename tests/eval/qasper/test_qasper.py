@@ -10,7 +10,7 @@ from eval.benchmarks.qasper.build import build
 from eval.benchmarks.qasper.records import Reference, paper_text, read_questions, reference_of
 from eval.benchmarks.qasper.score import score
 
-SMALL = Path(__file__).parents[3] / "resources" / "eval_small" / "qasper.json"
+SMALL = Path(__file__).parents[3] / "resources" / "benchmarks" / "qasper.json"
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "qasper" / "qasper_sample_small.json"
 # Made once by the official evaluator from the small file and predictions near and far from its answers.
 GOLDEN = json.loads(Path(__file__).with_name("golden_scores.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from eval.benchmarks.quality.build import build
 from eval.benchmarks.quality.records import LETTERS, read_questions
 from eval.benchmarks.quality.score import score
 
-SMALL = Path(__file__).parents[3] / "resources" / "eval_small" / "quality.jsonl"
+SMALL = Path(__file__).parents[3] / "resources" / "benchmarks" / "quality.jsonl"
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 

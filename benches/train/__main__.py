@@ -24,7 +24,6 @@ from benches.train.loss_memory import loss_table
 from benches.train.machine import circumstances, load
 from benches.train.report import Table, markdown, result_of, write_result
 from benches.train.wall_time import wall_time_table
-from megatron_cdt.engine.device import megatron_calls
 from megatron_cdt.engine.options import Layout
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 
@@ -79,8 +78,7 @@ def main(words: list[str]) -> None:
     load_before = load()
     groups = start_processes(Layout())
     try:
-        with megatron_calls():
-            tables = measured_tables(arguments, groups)
+        tables = measured_tables(arguments, groups)
     finally:
         stop_processes()
     title = "A training step on a GPU" if arguments.gpu else "What a training step costs"

@@ -16,7 +16,7 @@ from torch import Tensor
 from benches.train.flops import count_flops
 from benches.train.report import Table
 from megatron_cdt.engine.attention import attend_by_segment, causal_block
-from megatron_cdt.engine.zigzag import segment_indices
+from megatron_cdt.engine.zigzag import segment_positions
 
 HEADS, KEY_VALUE_HEADS, HEAD_DIM = 8, 2, 32
 Share = Callable[[], Tensor]
@@ -32,7 +32,7 @@ def random_states(tokens: int) -> tuple[Tensor, Tensor, Tensor]:
 def zigzag_share(tokens: int, size: int, rank: int) -> Share:
     """The attention of one rank as the engine cuts it: chunks r and 2*cp-1-r."""
     query, key, value = random_states(tokens)
-    own = query.detach()[segment_indices(tokens, size, rank)].requires_grad_()
+    own = query.detach()[segment_positions(tokens, size, rank)].requires_grad_()
     return lambda: attend_by_segment(own, key, value, [tokens], size, rank, None)
 
 
@@ -46,7 +46,7 @@ def contiguous_share(tokens: int, size: int, rank: int) -> Share:
 
 def zigzag_pairs(tokens: int, size: int, rank: int) -> int:
     """Query-key pairs that the causal mask leaves to one rank."""
-    return sum(position + 1 for position in segment_indices(tokens, size, rank))
+    return sum(position + 1 for position in segment_positions(tokens, size, rank).tolist())
 
 
 def contiguous_pairs(tokens: int, size: int, rank: int) -> int:

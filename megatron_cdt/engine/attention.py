@@ -2,21 +2,33 @@
 
 Megatron-core's own DotProductAttention knows neither packed rows nor context parallelism; this module
 takes its place in the layer spec on the CPU. Queries stay where they are (zigzag shards, see zigzag.py);
-keys and values are gathered over the context-parallel group, and their gradients are summed back.
+keys and values are gathered over the context-parallel group, and their gradients are summed back. Queries and keys
+are turned here too, by angles that are computed once a row (PackedRow); Megatron's own RoPE is left out.
 
 # T local tokens of this rank, N tokens of the row, A query heads, G key/value heads, D head size
 """
 
 import itertools
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron.core.transformer.module import MegatronModule
 from torch import Tensor
 
+from megatron_cdt.engine.rope import Rotate
 from megatron_cdt.engine.zigzag import row_order
+
+
+@dataclass
+class PackedRow(PackedSeqParams):
+    """Where a row's segments end, and the angles of this rank's tokens."""
+
+    cosine: Tensor | None = None  # [T, 1, D/2]
+    sine: Tensor | None = None  # [T, 1, D/2]
 
 
 class GatherRow(torch.autograd.Function):
@@ -33,14 +45,15 @@ class GatherRow(torch.autograd.Function):
     def backward(ctx, grad_N: Tensor):
         by_rank_N = torch.empty_like(grad_N)
         by_rank_N[ctx.order_N] = grad_N
-        dist.all_reduce(by_rank_N, group=ctx.group)
-        return by_rank_N.chunk(ctx.group.size())[ctx.group.rank()], None, None
+        grad_T = grad_N.new_empty((grad_N.shape[0] // ctx.group.size(), *grad_N.shape[1:]))
+        dist.reduce_scatter_tensor(grad_T, by_rank_N, group=ctx.group)
+        return grad_T, None, None
 
 
 class PackedAttention(MegatronModule):
     """Core attention over one packed row: query [T, A, D], key and value [T, G, D] -> [T, A*D].
 
-    `packed_seq_params` carries the padded segment ends of the whole row (cu_seqlens_q_padded, int32).
+    `packed_seq_params` is a PackedRow: the padded segment ends of the whole row (cu_seqlens_q_padded, int32), angles.
     Every token attends to itself and to the earlier tokens of its own segment.
     """
 
@@ -66,11 +79,15 @@ class PackedAttention(MegatronModule):
     ):
         ends = packed_seq_params.cu_seqlens_q_padded.tolist()
         lengths = [end - start for start, end in itertools.pairwise(ends)]
+        angles = packed_seq_params.cosine, packed_seq_params.sine
+        query, key = (Rotate.apply(heads, *angles) for heads in (query, key))
         if self.cp_group.size() > 1:
             order_N = row_order(lengths, self.cp_group.size())
-            key, value = (GatherRow.apply(shard, order_N, self.cp_group) for shard in (key, value))
-        # A value is a view of the projections of all three: kept alone, it lets go of the other two.
-        value = value.contiguous()
+            both = GatherRow.apply(torch.stack((key, value), dim=1), order_N, self.cp_group)
+            key, value = both.unbind(dim=1)
+        else:
+            # A value is a view of the projections of all three: kept alone, it lets go of the other two.
+            value = value.contiguous()
         return attend_by_segment(
             query, key, value, lengths, self.cp_group.size(), self.cp_group.rank(), self.softmax_scale
         )

@@ -28,12 +28,12 @@ from torch import Tensor
 
 from contracts.errors import InputError
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.attention import PackedAttention
+from megatron_cdt.engine.attention import PackedAttention, PackedRow
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.pipeline import Neighbours, ReceiveHidden, SendHidden, is_last_stage, neighbours_of
-from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies
+from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies, rotation_of_row
 from megatron_cdt.engine.swiglu import SwiGluActivation
 
 # Megatron-core's names: full recomputes each layer from its input, selective the core attention only.
@@ -82,11 +82,21 @@ class LanguageModel(GPTModel):
             position_ids=None,
             attention_mask=None,
             decoder_input=embeddings_TBH,
-            packed_seq_params=packing,
+            packed_seq_params=packing if uses_transformer_engine() else self.with_angles(packing),
         )
         # A stage would keep its last row's input until the next row.
         self.decoder.input_tensor = None
         return hidden_TBH if self.post_process else SendHidden.apply(hidden_TBH, self.neighbours)
+
+    def with_angles(self, packing: PackedSeqParams) -> PackedRow:
+        """The row with the angles by which PackedAttention turns queries and keys."""
+        ends = packing.cu_seqlens_q_padded.tolist()
+        lengths = [end - start for start, end in itertools.pairwise(ends)]
+        groups, frequencies = self.pg_collection, self.rotary_pos_emb.inv_freq
+        cosine, sine = rotation_of_row(
+            lengths, frequencies, groups.cp.size(), groups.cp.rank(), self.config.params_dtype
+        )
+        return PackedRow(**vars(packing), cosine=cosine, sine=sine)
 
     @property
     def hidden_dtype(self) -> torch.dtype:
@@ -245,6 +255,9 @@ def build_model(
             pg_collection=groups,
         ).to(device())
     model.rotary_pos_emb.inv_freq = rotary_inverse_frequencies(architecture).to(device())
+    if not uses_transformer_engine():
+        # PackedAttention turns queries and keys by itself.
+        model.position_embedding_type = "none"
     model.neighbours = neighbours_of(groups)
     return model
 

@@ -1,18 +1,20 @@
-"""Rotary frequencies: base, linear stretch, Llama-3.1's stretch, YaRN.
+"""Rotary positions: frequencies (base, linear stretch, Llama-3.1's stretch, YaRN), and the turning of queries and keys.
 
 Megatron-core hard-codes Llama-3.1's constants and applies YaRN's attention factor only where its configuration has
 the right attributes, silently not elsewhere; these functions take both from the architecture, so that a model's
 config.json alone decides. Sources: the Llama 3.1 release; YaRN (arXiv 2309.00071, section 3). Same as transformers'.
 
-# D head size
+# T local tokens of this rank, A heads, D head size
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from megatron_cdt.architecture import Architecture, RopeScaling
+from megatron_cdt.engine.zigzag import local_positions
 
 
 def rotary_inverse_frequencies(architecture: Architecture) -> Tensor:
@@ -61,3 +63,37 @@ def attention_factor(architecture: Architecture) -> float:
     if scaling.attention_factor is not None:
         return scaling.attention_factor
     return 0.1 * math.log(scaling.factor) + 1 if scaling.factor > 1 else 1.0
+
+
+def rotation_of_row(
+    segment_lengths: Sequence[int], frequencies: Tensor, cp_size: int, cp_rank: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of every local token's angles, [T, 1, D/2] each; positions restart at every segment."""
+    positions_T = local_positions(segment_lengths, cp_size, cp_rank).to(frequencies.device)
+    angles = torch.outer(positions_T.float(), frequencies).unsqueeze(1)
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+class Rotate(torch.autograd.Function):
+    """Turn every pair (i, i + D/2) of features [T, A, D] by its token's angle; keeps the angles alone.
+
+    Megatron's eager formula passes over the heads six times each way, and computes the angles anew in every layer.
+    """
+
+    @staticmethod
+    def forward(ctx, heads_TAD: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        ctx.save_for_backward(cosine, sine)
+        return turned(heads_TAD, cosine, sine, 1)
+
+    @staticmethod
+    def backward(ctx, grad_TAD: Tensor):
+        return turned(grad_TAD, *ctx.saved_tensors, -1), None, None
+
+
+def turned(heads_TAD: Tensor, cosine: Tensor, sine: Tensor, sign: int) -> Tensor:
+    """The heads turned forward (sign 1) or back (-1), as a new tensor."""
+    output_TAD = heads_TAD.new_empty(heads_TAD.shape)
+    (first, second), (first_out, second_out) = heads_TAD.chunk(2, dim=-1), output_TAD.chunk(2, dim=-1)
+    torch.mul(first, cosine, out=first_out).addcmul_(second, sine, value=-sign)
+    torch.mul(second, cosine, out=second_out).addcmul_(first, sine, value=sign)
+    return output_TAD

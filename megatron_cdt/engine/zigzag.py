@@ -5,6 +5,7 @@ that causal attention costs every rank the same. The same rule as TransformerEng
 Invariant: the ranks' index lists are a partition of the row.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -15,22 +16,28 @@ def local_token_indices(segment_lengths: Sequence[int], cp_size: int, cp_rank: i
 
     Raises ValueError where a segment is not a multiple of 2*cp_size (and cp_size > 1).
     """
-    held, start = [], 0
-    for length in segment_lengths:
-        held += [start + position for position in segment_indices(length, cp_size, cp_rank)]
-        start += length
-    return torch.tensor(held, dtype=torch.int64)
+    starts = [0, *itertools.accumulate(segment_lengths)]
+    held = [
+        start + segment_positions(length, cp_size, cp_rank)
+        for start, length in zip(starts, segment_lengths, strict=False)
+    ]
+    return torch.cat(held)
 
 
-def segment_indices(length: int, cp_size: int, cp_rank: int) -> list[int]:
-    """Positions inside one segment held by `cp_rank`: chunk r, then chunk 2*cp-1-r."""
+def local_positions(segment_lengths: Sequence[int], cp_size: int, cp_rank: int) -> torch.Tensor:
+    """The place in its own segment of every token held by `cp_rank`, in its local order: int64 [S local tokens]."""
+    return torch.cat([segment_positions(length, cp_size, cp_rank) for length in segment_lengths])
+
+
+def segment_positions(length: int, cp_size: int, cp_rank: int) -> torch.Tensor:
+    """Positions inside one segment held by `cp_rank`, chunk r, then chunk 2*cp-1-r: int64."""
     if cp_size == 1:
-        return list(range(length))
+        return torch.arange(length)
     if length % (2 * cp_size):
         raise ValueError(f"segment of {length} tokens is not a multiple of 2*cp = {2 * cp_size}")
     chunk = length // (2 * cp_size)
     last = 2 * cp_size - 1 - cp_rank
-    return [*range(cp_rank * chunk, (cp_rank + 1) * chunk), *range(last * chunk, (last + 1) * chunk)]
+    return torch.cat([torch.arange(first * chunk, (first + 1) * chunk) for first in (cp_rank, last)])
 
 
 def row_order(segment_lengths: Sequence[int], cp_size: int) -> torch.Tensor:

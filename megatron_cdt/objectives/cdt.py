@@ -167,16 +167,12 @@ def denoising_telemetry(
     detection_loss: nats per labelled token on E; noise_share: of real tokens; threshold: t;
     relative_shift: ||E' - E|| / ||E||; changed_share: of embedding elements, in the dtype in which E enters the layers.
     """
-    before = embeddings_TBH[real_T].float()
-    after = denoised_TBH[real_T].float()
+    before, after = embeddings_TBH.squeeze(1).float(), denoised_TBH.squeeze(1).float()
+    # Norms of tokens first: whole embeddings in fp64 would be the step's largest tensors.
+    shift_T, size_T = (torch.linalg.vector_norm(each, dim=-1)[real_T].double() for each in (after - before, before))
+    changed_T = (after != before).sum(dim=-1)[real_T]
     sums = torch.stack(
-        [
-            detection.noise_T.sum(),
-            (after - before).double().square().sum(),
-            before.double().square().sum(),
-            (after != before).sum(),
-            real_T.sum(),
-        ]
+        [detection.noise_T.sum(), shift_T.square().sum(), size_T.square().sum(), changed_T.sum(), real_T.sum()]
     ).double()
     noise, shift, energy, changed, tokens = sum_over(sums, *groups).tolist()
     return {

@@ -19,6 +19,11 @@ from megatron_cdt.objectives.row import NO_LABEL, LocalRow
 
 # 2^26 fp32 logits are 256 MiB: 523 tokens at vocabulary 128,256, enough to fill a GPU's matrix units.
 LOGITS_PER_CHUNK = 2**26
+# Softmax makes a copy: of a part of a chunk at a time, on a CPU no more than a core's cache holds (1 MiB).
+BLOCKS_PER_CHUNK = 16
+CACHED_LOGITS = 2**18
+# Vocabulary rows of one product on a CPU: its BLAS is a fifth slower on all of them at once.
+ROWS_PER_PRODUCT = 1024
 TokenWeights = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -90,8 +95,9 @@ class HeadCrossEntropy(torch.autograd.Function):
         sum_hidden_gradient: bool = True,
         weigh: TokenWeights | None = None,
     ) -> Tensor:
-        grad_hidden_TH = torch.zeros_like(hidden_TH) if ctx.needs_input_grad[0] else None
-        grad_weight_VH = torch.zeros_like(weight_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        needs_hidden, needs_weight, *_ = ctx.needs_input_grad
+        grad_hidden_TH = torch.zeros_like(hidden_TH) if needs_hidden else None
+        grad_weight_VH = None
         loss = torch.zeros((), dtype=torch.float64, device=hidden_TH.device)
         for positions_C in labelled_chunks(labels_T, weight_VH.shape[0]):
             hidden_CH = hidden_TH[positions_C]
@@ -101,13 +107,15 @@ class HeadCrossEntropy(torch.autograd.Function):
                 losses_C, grad_logits_CV = losses_C * weights_C, grad_logits_CV.mul_(weights_C.unsqueeze(1))
             loss += losses_C.double().sum()
             grad_logits_CV = grad_logits_CV.to(hidden_TH.dtype)
-            if grad_hidden_TH is not None:
+            if needs_hidden:
                 grad_hidden_TH[positions_C] = grad_logits_CV @ weight_VH
-            if grad_weight_VH is not None:
-                add_product(grad_weight_VH, grad_logits_CV.T, hidden_CH)
+            if needs_weight:
+                grad_weight_VH = add_product(grad_weight_VH, grad_logits_CV.T, hidden_CH)
             # Or it would still be there while the next chunk is made.
             del grad_logits_CV
-        if grad_hidden_TH is not None and sum_hidden_gradient and tp_group.size() > 1:
+        if needs_weight and grad_weight_VH is None:
+            grad_weight_VH = torch.zeros_like(weight_VH, dtype=torch.float32)
+        if needs_hidden and sum_hidden_gradient and tp_group.size() > 1:
             dist.all_reduce(grad_hidden_TH, group=tp_group)
         ctx.save_for_backward(grad_hidden_TH, grad_weight_VH)
         ctx.weight_dtype = weight_VH.dtype
@@ -116,36 +124,71 @@ class HeadCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_loss: Tensor):
         grad_hidden_TH, grad_weight_VH = ctx.saved_tensors
-        if grad_hidden_TH is not None:
-            grad_hidden_TH = grad_hidden_TH * grad_loss.to(grad_hidden_TH.dtype)
+        # In place: a second V x H would be the largest tensor of the step. A second backward is refused by torch.
+        # On a CPU a look at the factor costs nothing, and a training step's is 1.
+        if not grad_loss.is_cpu or grad_loss != 1:
+            for gradient in (grad_hidden_TH, grad_weight_VH):
+                if gradient is not None:
+                    gradient.mul_(grad_loss.to(gradient.dtype))
         if grad_weight_VH is not None:
-            # In place: a second V x H would be the largest tensor of the step. A second backward is refused by torch.
-            grad_weight_VH = grad_weight_VH.mul_(grad_loss.float()).to(ctx.weight_dtype)
+            grad_weight_VH = grad_weight_VH.to(ctx.weight_dtype)
         return grad_hidden_TH, grad_weight_VH, None, None, None, None
 
 
-def add_product(total_VH: Tensor, left_VC: Tensor, right_CH: Tensor) -> None:
-    """total += left @ right, in fp32; without a V x H in between where all three are fp32."""
-    if left_VC.dtype == right_CH.dtype == total_VH.dtype:
-        total_VH.addmm_(left_VC, right_CH)
-    else:
-        total_VH += left_VC @ right_CH
+def add_product(total_VH: Tensor | None, left_VC: Tensor, right_CH: Tensor) -> Tensor:
+    """total + left @ right in fp32, in place; the first product is its own total, without a matrix of zeros."""
+    if total_VH is None:
+        return (left_VC @ right_CH).float()
+    if left_VC.dtype is total_VH.dtype:
+        return total_VH.addmm_(left_VC, right_CH)
+    return total_VH.add_(left_VC @ right_CH)
 
 
 def losses_and_gradient(
     hidden_CH: Tensor, weight_VH: Tensor, labels_C: Tensor, tp_group: dist.ProcessGroup
 ) -> tuple[Tensor, Tensor]:
     """Token losses [C] and d loss / d logits [C, V] (softmax - one-hot), both fp32, over the whole vocabulary."""
-    logits_CV = (hidden_CH @ weight_VH.T).float()
-    maximum_C = max_over_vocabulary(logits_CV.amax(dim=1), tp_group)
-    logits_CV -= maximum_C.unsqueeze(1)
+    logits_CV = head_logits(hidden_CH, weight_VH)
     local_label_C, owned_C = local_labels(labels_C, weight_VH.shape[0], tp_group)
-    label_logit_C = logits_CV.gather(1, local_label_C.unsqueeze(1)).squeeze(1) * owned_C
-    exponentials_CV = logits_CV.exp_()
-    partition_C, label_logit_C = sum_over_vocabulary(exponentials_CV.sum(dim=1), label_logit_C, tp_group)
-    gradient_CV = exponentials_CV.div_(partition_C.unsqueeze(1))
-    gradient_CV.scatter_add_(1, local_label_C.unsqueeze(1), -owned_C.float().unsqueeze(1))
-    return partition_C.log() - label_logit_C, gradient_CV
+    label_logit_C = logits_CV.gather(1, local_label_C.unsqueeze(1)).squeeze(1)
+    maximum_C, partition_C = softmax_in_place(logits_CV)
+    label_logit_C = (label_logit_C - maximum_C) * owned_C
+    if tp_group.size() > 1:
+        label_logit_C, partition_C = over_vocabulary(
+            logits_CV, label_logit_C, maximum_C, partition_C, owned_C, tp_group
+        )
+    logits_CV.scatter_add_(1, local_label_C.unsqueeze(1), -owned_C.float().unsqueeze(1))
+    return partition_C.log() - label_logit_C, logits_CV
+
+
+def head_logits(hidden_CH: Tensor, weight_VH: Tensor) -> Tensor:
+    """hidden @ weight^T: fp32 [C, V], on a CPU product by product, with the same bits."""
+    if not hidden_CH.is_cpu or hidden_CH.dtype is not torch.float32:
+        return (hidden_CH @ weight_VH.T).float()
+    logits_CV = hidden_CH.new_empty(hidden_CH.shape[0], weight_VH.shape[0])
+    for rows, columns in zip(weight_VH.split(ROWS_PER_PRODUCT), logits_CV.split(ROWS_PER_PRODUCT, dim=1), strict=True):
+        torch.mm(hidden_CH, rows.T, out=columns)
+    return logits_CV
+
+
+def softmax_in_place(logits_CV: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits become their softmax; returns their maximum [C] and the sum of exp(logit - maximum) [C].
+
+    The sum is taken from the largest probability, which never underflows.
+    """
+    at_once = LOGITS_PER_CHUNK // BLOCKS_PER_CHUNK
+    if logits_CV.is_cpu:
+        at_once = min(at_once, CACHED_LOGITS)
+    rows = max(1, at_once // logits_CV.shape[1])
+    maximum_C, largest_C = (torch.cat(each) for each in zip(*map(softmax_of_block, logits_CV.split(rows)), strict=True))
+    return maximum_C, largest_C.reciprocal_()
+
+
+def softmax_of_block(logits_BV: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits become their softmax; returns the largest logit [B] and the largest probability [B] of every token."""
+    maximum_B, softmax_BV = logits_BV.amax(dim=1), logits_BV.softmax(dim=1)
+    logits_BV.copy_(softmax_BV)
+    return maximum_B, softmax_BV.amax(dim=1)
 
 
 def local_labels(labels_C: Tensor, local_vocabulary: int, tp_group: dist.ProcessGroup) -> tuple[Tensor, Tensor]:
@@ -155,17 +198,22 @@ def local_labels(labels_C: Tensor, local_vocabulary: int, tp_group: dist.Process
     return torch.where(owned_C, local_C, 0), owned_C
 
 
-def max_over_vocabulary(local_C: Tensor, tp_group: dist.ProcessGroup) -> Tensor:
-    """The largest logit over all vocabulary slices."""
-    if tp_group.size() > 1:
-        dist.all_reduce(local_C, op=dist.ReduceOp.MAX, group=tp_group)
-    return local_C
+def over_vocabulary(
+    softmax_CV: Tensor,
+    label_logit_C: Tensor,
+    maximum_C: Tensor,
+    partition_C: Tensor,
+    owned_C: Tensor,
+    tp_group: dist.ProcessGroup,
+) -> tuple[Tensor, Tensor]:
+    """The softmax of this rank's slice becomes that of the whole vocabulary; its label logit and partition function.
 
-
-def sum_over_vocabulary(partition_C: Tensor, label_logit_C: Tensor, tp_group: dist.ProcessGroup):
-    """Partition function and label logit over all vocabulary slices, in one reduction."""
-    if tp_group.size() > 1:
-        both = torch.stack([partition_C, label_logit_C])
-        dist.all_reduce(both, group=tp_group)
-        partition_C, label_logit_C = both
-    return partition_C, label_logit_C
+    Both are relative to the largest logit of all slices.
+    """
+    largest_C = maximum_C.clone()
+    dist.all_reduce(largest_C, op=dist.ReduceOp.MAX, group=tp_group)
+    own_C = partition_C * (maximum_C - largest_C).exp_()
+    both = torch.stack([label_logit_C + (maximum_C - largest_C) * owned_C, own_C])
+    dist.all_reduce(both, group=tp_group)
+    softmax_CV.mul_((own_C / both[1]).unsqueeze(1))
+    return both[0], both[1]

@@ -79,7 +79,8 @@ def activation_bytes(architecture: Architecture, settings: TrainSettings, row_to
     tokens = row_tokens // settings.layout.context
     layer = layer_activation_bytes(architecture, settings) * tokens
     # Its output is the head's, which makes its gradients at once and keeps nothing.
-    final_norm = norm_bytes(architecture.hidden_size, 0) * tokens
+    size = BYTES[settings.dtype]
+    final_norm = (norm_bytes(architecture.hidden_size, size) - architecture.hidden_size * size) * tokens
     if settings.recompute == "full":
         # Every layer's input, and one layer's activations while its backward pass runs.
         residual = FP32 if settings.fp32_residual else BYTES[settings.dtype]
@@ -88,7 +89,7 @@ def activation_bytes(architecture: Architecture, settings: TrainSettings, row_to
 
 
 def layer_activation_bytes(architecture: Architecture, settings: TrainSettings) -> int:
-    """What one layer keeps of a local token: two norms, q, k, v and rotation, attention's output, the MLP's three.
+    """What one layer keeps of a local token: two norms, q, k, v, attention's output, the MLP's three.
 
     Keys and values are those of all context ranks: attention gathers them.
     """
@@ -98,15 +99,14 @@ def layer_activation_bytes(architecture: Architecture, settings: TrainSettings) 
     queries, keys = heads * a.head_dim, a.num_key_value_heads * a.head_dim // layout.tensor
     # The core attention's own output and one log-sum a head, and once more as the output projection's input.
     outputs = 2 * queries * size + heads * FP32
-    rotation = 4 * a.head_dim * size
-    attention = (queries + 2 * keys * layout.context) * size + rotation + outputs
+    attention = (queries + 2 * keys * layout.context) * size + outputs
     attention += norm_bytes(queries + keys, size) if a.qk_norm else 0
     return 2 * norm_bytes(hidden, size) + attention + 3 * a.ffn_hidden_size // layout.tensor * size
 
 
 def norm_bytes(hidden: int, size: int) -> int:
-    """What an RMSNorm keeps of a token: input and normed input in fp32, the root mean square, and its output."""
-    return hidden * (2 * FP32 + size) + FP32
+    """What an RMSNorm keeps of a token: its input, the normed input in fp32, the root mean square, and its output."""
+    return hidden * (FP32 + 2 * size) + FP32
 
 
 def loss_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:

@@ -11,7 +11,7 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from megatron_cdt.architecture import Architecture, RopeScaling
-from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies
+from megatron_cdt.engine.rope import Rotate, attention_factor, rotary_inverse_frequencies, rotation_of_row
 from megatron_cdt.huggingface.rope import scaling_values
 
 
@@ -91,3 +91,19 @@ def test_llama3_keeps_short_waves_and_divides_long_ones(factor):
     wavelength = 2 * math.pi / plain
     assert torch.equal(stretched[wavelength < 8192 / 4], plain[wavelength < 8192 / 4])
     assert torch.equal(stretched[wavelength > 8192], plain[wavelength > 8192] / factor)
+
+
+def test_turned_heads_and_their_gradient_are_those_of_complex_numbers():
+    generator = torch.Generator().manual_seed(5)
+    lengths, frequencies = [8, 4], torch.rand(3, generator=generator)
+    heads, grad = torch.randn(2, 12, 2, 6, generator=generator).unbind()
+    ours, exact = heads.clone().requires_grad_(), heads.double().requires_grad_()
+    output = Rotate.apply(ours, *rotation_of_row(lengths, frequencies, 1, 0, torch.float32))
+    positions = torch.cat([torch.arange(length) for length in lengths]).double()
+    turns = torch.polar(torch.ones(12, 1, 3).double(), (positions[:, None] * frequencies.double()).unsqueeze(1))
+    pairs = torch.complex(*exact.chunk(2, dim=-1)) * turns
+    expected = torch.cat([pairs.real, pairs.imag], dim=-1)
+    output.backward(grad)
+    expected.backward(grad.double())
+    torch.testing.assert_close(output.double(), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.grad.double(), exact.grad, rtol=1e-5, atol=1e-5)

@@ -145,6 +145,7 @@ def transformer_config(
     fp32_residual: bool = False,
     sequence_parallel: bool = False,
     recompute: Recompute = "none",
+    deterministic: bool = False,
     initialize: bool = True,
 ) -> TransformerConfig:
     """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
@@ -177,6 +178,7 @@ def transformer_config(
         apply_rope_fusion=False,
         use_cpu_initialization=not has_gpu(),
         perform_initialization=initialize,
+        deterministic_mode=deterministic,
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
         params_dtype=dtype,
@@ -224,6 +226,7 @@ def build_model(
     fp32_residual: bool = False,
     sequence_parallel: bool = False,
     recompute: Recompute = "none",
+    deterministic: bool = False,
     initialize: bool = True,
 ) -> LanguageModel:
     """The model with fresh weights (load a checkpoint next), on this process's device, in train mode.
@@ -231,7 +234,8 @@ def build_model(
     `initialize=False` saves the time and memory of drawing weights, for a caller that fills them all and does not
     train: Megatron marks the tensor-parallel weights, which the gradient norm counts, while it draws them.
     `fp32_residual` keeps embeddings and residual stream in fp32 under a 16-bit `dtype`;
-    `sequence_parallel` splits what tensor parallelism would repeat; `recompute` trades time for memory.
+    `sequence_parallel` splits what tensor parallelism would repeat; `recompute` trades time for memory;
+    `deterministic` takes Megatron's repeatable operators (training/determinism.py sets what else it takes).
     """
     with megatron_calls():
         model = LanguageModel(
@@ -242,6 +246,7 @@ def build_model(
                 fp32_residual=fp32_residual,
                 sequence_parallel=sequence_parallel,
                 recompute=recompute,
+                deterministic=deterministic,
                 initialize=initialize,
             ),
             transformer_layer_spec=layer_specs(architecture, groups),

@@ -18,9 +18,10 @@ from contracts.errors import InputError
 from contracts.fingerprint import sha256_file, sha256_value
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
 from contracts.settings import load_settings
+from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME, load_model_checkpoint
 from megatron_cdt.engine.device import has_gpu
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import LanguageModel, build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
 from megatron_cdt.training import history
@@ -148,16 +149,22 @@ def warn_of_mixed_code(folder: Path) -> None:
         )
 
 
-def resume_or_start(folder: Path, inputs: Inputs, settings: TrainSettings, groups) -> tuple[TrainingState, Progress]:
-    """Model and optimizer as the newest whole checkpoint left them, or as the start checkpoint has them."""
-    model = build_model(
-        inputs.architecture,
+def model_to_train(architecture: Architecture, settings: TrainSettings, groups) -> LanguageModel:
+    """The model as the settings want it, with fresh weights."""
+    return build_model(
+        architecture,
         groups,
         dtype=getattr(torch, settings.dtype),
         fp32_residual=settings.fp32_residual,
         sequence_parallel=settings.layout.sequence_parallel,
         recompute=settings.recompute,
+        deterministic=settings.deterministic,
     )
+
+
+def resume_or_start(folder: Path, inputs: Inputs, settings: TrainSettings, groups) -> tuple[TrainingState, Progress]:
+    """Model and optimizer as the newest whole checkpoint left them, or as the start checkpoint has them."""
+    model = model_to_train(inputs.architecture, settings, groups)
     load_model_checkpoint(model, inputs.start, groups)
     ddp = wrap_model(model, groups)
     state = TrainingState(ddp, build_optimizer(ddp, settings, groups), inputs.architecture, groups)

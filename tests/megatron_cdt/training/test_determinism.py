@@ -8,6 +8,9 @@ import torch
 from contracts.errors import InputError
 from megatron_cdt.engine.options import Layout
 from megatron_cdt.training.determinism import KNOBS, check_promise, make_deterministic
+from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.train_command import model_to_train
+from tests.megatron_cdt.training.job import train_settings
 
 
 @pytest.fixture
@@ -43,3 +46,11 @@ def test_context_parallel_attention_on_gpus_is_refused_for_lack_of_proof():
     with pytest.raises(InputError, match="refuses context 2 on GPUs"):
         check_promise({}, Layout(context=2), on_gpu=True)
     check_promise({}, Layout(context=2), on_gpu=False)
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_the_model_that_is_trained_has_megatrons_deterministic_mode(tiny_architecture, groups, deterministic):
+    settings = TrainSettings(**train_settings(deterministic=deterministic))
+    model = model_to_train(tiny_architecture, settings, groups)
+    assert model.config.deterministic_mode == deterministic
+    assert model.embedding.word_embeddings.deterministic_mode == deterministic

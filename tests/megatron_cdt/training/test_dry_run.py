@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from contracts import command_line
+from contracts.tokenizer import load_tokenizer
 from megatron_cdt.__main__ import COMMANDS
-from tests.megatron_cdt.training.job import Job, train_settings, write_pack
+from tests.megatron_cdt.training.job import VOCABULARY, Job, train_settings, write_pack
 
 
 def dry(job: Job, run_folder: Path, *extra: str, **changes: object) -> int:
@@ -65,6 +67,24 @@ def test_what_would_stop_the_run_is_found_with_exit_code_2(job, tmp_path, capsys
     assert complaint in said.err
     assert said.err.count("\n") == 1
     assert not said.out
+
+
+def test_rows_longer_than_the_models_context_are_found_by_the_dry_run_and_by_the_run(job, tmp_path, capsys):
+    digest = load_tokenizer(job.folder / "tokenizer").digest
+    long = write_pack(tmp_path / "packs", rows=2, seed=1, tokenizer_digest=digest, length=96, make_row=long_row)
+    assert dry(job, tmp_path / "run", "--data", str(long)) == 2
+    processes = job.start(train_settings(), tmp_path / "run", "--data", str(long))
+    assert processes.wait() == [2]
+    for said in (capsys.readouterr().err, processes.said()):
+        assert "rows of 96 tokens, but the model is meant for 64 (max_position_embeddings)" in said
+        assert said.count("\n") == 1
+
+
+def long_row(generator: np.random.Generator, number: int) -> dict:
+    """One document of 96 tokens."""
+    ids = generator.integers(0, VOCABULARY, 96).tolist()
+    lengths = {"segment_lengths": [96], "segment_tokens": [96], "segment_documents": [str(number)]}
+    return {"input_ids": ids, **lengths, "segment_starts": [0], "label_spans": None, "evidence_spans": None}
 
 
 def test_packs_of_another_tokenizer_and_places_that_cannot_be_written_are_found(job, tmp_path, capsys):

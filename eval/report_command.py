@@ -1,4 +1,4 @@
-"""Write one self-contained HTML page, and its numbers as JSON.
+"""Write one self-contained HTML page, its numbers as JSON, and the paper's tables as CSV and LaTeX.
 
 in : --aggregates  aggregate.json of every (model, inference, benchmark), and through them the score.json of every cell
      --scores      score.json of further cells (models are compared in the order of their first appearance)
@@ -7,7 +7,8 @@ in : --aggregates  aggregate.json of every (model, inference, benchmark), and th
      --detect      MODEL SAMPLES PREDICTIONS: one hops cell per model; its first row becomes the picture
      --tokenizer   the tokenizer folder, for the picture's text
      --manifests   manifest files of the stages, for the provenance table
-out: report.html, and report.json beside it with every number at full precision
+out: report.html, report.json beside it with every number at full precision, and the folder report.tables with the
+     paper's tables as table_N.csv and table_N.tex
 invariant: the same inputs give the same bytes; the page fetches nothing.
 run: python -m eval report --run-name demo --scores results/demo/eval/*/*/*/*/*/score.json \
      --metrics ce=CE/metrics.jsonl cdt=CDT/metrics.jsonl --output results/demo/report.html
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from contracts.command_line import named_paths
 from contracts.errors import InputError
-from contracts.files import atomic_text
+from contracts.files import atomic_folder, atomic_text
 from contracts.tokenizer import load_tokenizer
 from eval.report.comparison import comparisons
 from eval.report.inputs import (
@@ -34,6 +35,9 @@ from eval.report.inputs import (
 )
 from eval.report.notes import notes
 from eval.report.page import page
+from eval.report.paper_section import protocol
+from eval.report.paper_tables import PaperTable, paper_tables
+from eval.report.table_formats import as_csv, as_latex
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +66,19 @@ def run(arguments: argparse.Namespace) -> None:
     output = Path(arguments.output)
     if output.suffix != ".html":
         raise InputError(f"--output {output}: must end in .html; its numbers go to the same name in .json")
-    atomic_text(output, page(data))
-    numbers = json.dumps(report_numbers(data), indent=1, sort_keys=True, allow_nan=False)
+    tables = paper_tables(data)
+    atomic_text(output, page(data, tables))
+    numbers = json.dumps(report_numbers(data, tables), indent=1, sort_keys=True, allow_nan=False)
     atomic_text(output.with_suffix(".json"), numbers + "\n")
+    write_tables(output.with_suffix(".tables"), tables)
+
+
+def write_tables(folder: Path, tables: list[PaperTable]) -> None:
+    """The paper's tables that this run has numbers for, as CSV and LaTeX; an empty folder where it has none."""
+    with atomic_folder(folder) as temporary:
+        for table in tables:
+            atomic_text(temporary / f"table_{table.number}.csv", as_csv(table))
+            atomic_text(temporary / f"table_{table.number}.tex", as_latex(table))
 
 
 def gather(arguments: argparse.Namespace) -> ReportData:
@@ -85,7 +99,7 @@ def gather(arguments: argparse.Namespace) -> ReportData:
     )
 
 
-def report_numbers(data: ReportData) -> dict:
+def report_numbers(data: ReportData, tables: list[PaperTable]) -> dict:
     """Every number of the page, at full precision."""
     return {
         "run": data.run,
@@ -93,6 +107,8 @@ def report_numbers(data: ReportData) -> dict:
         "scores": data.scores,
         "aggregates": data.aggregates,
         "comparisons": comparisons(data),
+        "paper_tables": [asdict(table) for table in tables],
+        "protocol": protocol(data),
         "curves": [asdict(curve) for curve in data.curves],
         "pictures": data.pictures,
         "manifests": data.manifests,

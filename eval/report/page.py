@@ -6,6 +6,8 @@ from html import escape
 from eval.report.charts import Level, Series, bar_chart, legend, line_chart, smoothed
 from eval.report.inputs import Curve, ReportData
 from eval.report.notes import notes, size_text, unigram_bound
+from eval.report.paper_section import length_section, needle_section, paper_section, protocol_section
+from eval.report.paper_tables import PaperTable
 from eval.report.style import STYLE
 from eval.report.tables import detection_table, headline_table, provenance_table, score_hash_table
 from eval.report.token_picture import picture, picture_legend
@@ -19,15 +21,19 @@ TELEMETRY = (
 )
 
 
-def page(data: ReportData) -> str:
-    """The whole HTML document."""
+def page(data: ReportData, tables: list[PaperTable]) -> str:
+    """The whole HTML document; `tables` are the paper's, with this run's rows."""
     parts = [
         section("results", "Results", results(data)),
+        section("paper", "The paper's tables", paper_section(tables)),
+        section("lengths", "Scores by length", length_section(data)),
+        section("needles", "Needles by length and depth", needle_section(data)),
         section("unigram", "Held-back loss against unigram entropy", unigram_section(data)),
         section("training", "Training", training_section(data)),
         section("denoising", "Denoising, step by step", denoising_section(data)),
         section("picture", "One text, seen by the model", picture_section(data)),
         section("detection", "Which tokens are critical", detection_section(data)),
+        section("protocol", "The protocol of every number", protocol_section(data)),
         section("provenance", "Settings and provenance", provenance_section(data)),
     ]
     links = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, body in parts if body)

@@ -76,6 +76,11 @@ figure .tokens { background: var(--wash); border: 1px solid var(--line); border-
 .kind-interference { border-bottom: 3px dotted var(--interfere); padding-bottom: 1px; }
 .kind-answer { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
 .left-out { color: var(--accent); font-style: italic; }
+table.paper th[scope="rowgroup"] { color: var(--muted); font-weight: 600; }
+tr.measured > * { background: var(--wash); } tr.measured th { font-weight: 600; }
+.footnotes { color: var(--muted); font-size: 13px; margin: 4px 0 24px; padding-left: 20px; }
+.heat-cell { fill: var(--s0); } .no-sample { fill: none; stroke: var(--line); stroke-dasharray: 3 3; }
+svg text.heat-value { fill: var(--ink); }
 details { border: 1px solid var(--line); border-radius: 6px; margin: 8px 0; padding: 8px 14px; }
 summary { cursor: pointer; font-weight: 500; }
 pre { font: 12.5px/1.5 var(--mono); overflow-x: auto; white-space: pre-wrap; }

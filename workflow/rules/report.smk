@@ -10,6 +10,7 @@ rule report:
     output:
         page="<results>/report.html",
         numbers="<results>/report.json",
+        tables=directory("<results>/report.tables"),
     log:
         "<results>/logs/report.log",
     benchmark:

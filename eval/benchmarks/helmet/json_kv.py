@@ -11,7 +11,7 @@ from uuid import UUID
 from contracts.errors import InputError
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.records import chosen, data_file, described, has_file, read_records
-from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part, percent, written
+from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part, share, written
 from eval.build_context import BuildContext, Built
 from eval.fitting import largest_fitting
 
@@ -43,7 +43,7 @@ def asked(record: dict, shots: int) -> Asked:
         question=record["question"],
         answers=[answer] if isinstance(answer, str) else answer,
         fields={"demos": "".join(f"{text}\n\n" for text in examples)},
-        more={"depths": [percent(keys.index(record["question"]), len(keys))], "pairs": len(keys)},
+        more={"depths": [share(keys.index(record["question"]), len(keys))], "pairs": len(keys)},
     )
 
 

@@ -23,6 +23,11 @@ def identity(row: dict, index: int) -> str | int:
     return row.get("id", index)
 
 
+def depths(row: dict) -> dict:
+    """{"depths": shares of the long text} where the sample says how deep its answers lie."""
+    return {"depths": row["depths"]} if "depths" in row else {}
+
+
 def scored(values: list[dict], names: tuple[str, ...], rows: list[dict], labels: dict) -> Scored:
     """The score of a task: the mean of its metrics' means over the samples that have them, times 100.
 
@@ -34,7 +39,8 @@ def scored(values: list[dict], names: tuple[str, ...], rows: list[dict], labels:
     return Scored(
         metrics={**metrics, **labels},
         rows=[
-            {"id": identity(row, index), **value} for index, (row, value) in enumerate(zip(rows, values, strict=True))
+            {"id": identity(row, index), **value, **depths(row)}
+            for index, (row, value) in enumerate(zip(rows, values, strict=True))
         ],
         score=100 * mean(known) if known else None,
         per_sample=[mean([value[name] for name in names if value[name] is not None]) for value in values],

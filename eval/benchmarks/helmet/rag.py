@@ -9,7 +9,7 @@ from random import Random
 
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.records import data_file, described, read_records
-from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part, percent
+from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part, share
 from eval.build_context import BuildContext, Built
 
 # (samples, worked examples); {} is the number of passages.
@@ -75,7 +75,7 @@ def asked(record: dict, examples: list[dict]) -> Asked:
         question=record["question"],
         answers=record["answers"],
         fields={"demos": "\n\n".join(worked) + "\n\n" if worked else ""},
-        more={"depths": [percent(place, len(record["ctxs"])) for place in gold]},
+        more={"depths": [share(place, len(record["ctxs"])) for place in gold]},
     )
 
 

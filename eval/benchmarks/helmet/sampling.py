@@ -76,6 +76,6 @@ def written(context: BuildContext, asked: Asked, text: str) -> dict:
     return prompt_sample(context, prompt)
 
 
-def percent(place: int, count: int) -> float:
-    """How deep item `place` of `count` lies: 0 is the first, 100 the last."""
-    return 100.0 * place / max(1, count - 1)
+def share(place: int, count: int) -> float:
+    """How deep item `place` of `count` lies: 0 is the first, 1 the last."""
+    return place / max(1, count - 1)

@@ -12,7 +12,10 @@ from eval.scored import Scored, finite_numbers, mean, standard_error
 def score(task: str, rows: list[dict], facts: dict) -> Scored:
     """Mean loss (nats per token), its standard error over rows, and perplexity."""
     row_losses = [finite_numbers(row, "losses", len(row["input_ids"]) - 1) for row in rows]
-    details = [{"id": row["id"], "nats_per_token": mean(losses)} for row, losses in zip(rows, row_losses, strict=True)]
+    details = [
+        {"id": row["id"], "nats_per_token": mean(losses), "tokens": len(losses)}
+        for row, losses in zip(rows, row_losses, strict=True)
+    ]
     pooled = mean([loss for losses in row_losses for loss in losses])
     metrics = {
         "nats_per_token": pooled,

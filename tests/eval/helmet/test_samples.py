@@ -123,7 +123,7 @@ def test_balanced_draws_use_every_text_before_any_comes_again():
 def test_generated_objects_hold_the_key_at_every_depth_and_one_more_pair_would_not_fit(context_of):
     context = context_of("helmet", "json_kv", 1500, {"samples": 6}, data={"helmet": None})
     rows = json_kv.build(context).rows
-    assert [round(row["depths"][0] / 20) for row in rows] == list(range(6))
+    assert [round(row["depths"][0] * 5) for row in rows] == list(range(6))
     pair = len(
         context.tokenizer.encode(' "7c1eaaaa-0000-4000-8000-123456789012": "7c1eaaaa-0000-4000-8000-123456789012",\n')
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from contracts.packs import SPANS
 
-TOKENS_KIND = "megatron-cdt tokens 1"
+TOKENS_KIND = "megatron-cdt tokens 2"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def tokens_schema(metadata: TokensMetadata) -> pa.Schema:
         [
             pa.field("id", pa.string(), nullable=False),
             pa.field("source", pa.string(), nullable=False),  # e.g. pg19/train
+            pa.field("characters", pa.int64(), nullable=False),  # of the document as published, less those dropped
             pa.field("input_ids", pa.list_(pa.int32()), nullable=False),
             pa.field("label_spans", SPANS),  # null: every token is supervised, and the document may be cut
             pa.field("evidence_spans", SPANS),  # supporting passages; null: none known

@@ -30,7 +30,7 @@ def finish_shards(job: Job, shards: Sequence[Shard], tokenizer: Tokenizer) -> di
     """The counts of all shards, after repeated ids were refused or set aside and the quarantine was written."""
     total = Counts().values
     for shard in shards:
-        total = summed(total, told_of(job, shard.number)["counts"])
+        total = summed(total, json.loads(counts_path(job.folder, shard.number).read_text()))
     reader = TokensReader(job.folder)
     aside: list[str] = []
     if job.corpus.on_bad_record == "stop":
@@ -43,18 +43,12 @@ def finish_shards(job: Job, shards: Sequence[Shard], tokenizer: Tokenizer) -> di
     return total
 
 
-def told_of(job: Job, number: int) -> dict:
-    """{counts, characters of each document} of a finished shard."""
-    return json.loads(counts_path(job.folder, number).read_text())
-
-
 def set_aside(job: Job, reader: TokensReader, repeated: list[int], tokenizer: Tokenizer, aside: list[str]) -> dict:
     """Write the shards again without the documents `repeated`; what that changes in the counts."""
     change: dict = {}
     for number, places in by_shard(job, repeated):
-        characters = told_of(job, number)["characters"]
-        for index, place in places:
-            change = summed(change, moved(reader, index, characters[place], tokenizer))
+        for index, _ in places:
+            change = summed(change, moved(reader, index, tokenizer))
             text = tokenizer.decode(reader.tokens(index)[:RECORD_EXCERPT].tolist())
             detail = f"the id {reader.id(index)} is that of an earlier document"
             bad = BadRecord(f"document {reader.id(index)}", REASON, detail, "", text.encode("utf-8", "replace"))
@@ -75,9 +69,9 @@ def by_shard(job: Job, repeated: list[int]) -> Iterator[tuple[int, list[tuple[in
         yield number, [(index, index - int(firsts[number])) for index in indices]
 
 
-def moved(reader: TokensReader, index: int, characters: int, tokenizer: Tokenizer) -> dict:
+def moved(reader: TokensReader, index: int, tokenizer: Tokenizer) -> dict:
     """What setting one document aside changes: out less, dropped more."""
-    tokens = reader.tokens(index)
+    tokens, characters = reader.tokens(index), int(reader.characters[index])
     # Text never becomes a special token, so the special ones are those that were added.
     added = int(np.isin(tokens, list(tokenizer.special_tokens.values())).sum())
     return {

@@ -6,6 +6,7 @@ Invariant: lengths and shares come from the Arrow files themselves, not from the
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from contracts.tokenizer import Tokenizer, load_tokenizer
 from data_prep.tokens_reader import TokensReader
 
 BINS = 12
+RELEASE_ROWS = 64  # rows between two times that pages are given back
 SAMPLE_TOKENS = 60  # tokens shown of a document, and at each end of a segment
 PROBE = "The quick brown fox,\n  1859."
 
@@ -69,7 +71,7 @@ def describe_packs(folder: Path, index: int, find_tokenizer: FindTokenizer) -> d
     """Rows, segments, the share of padding and of supervised tokens, and one row with its document boundaries."""
     reader = PackReader(folder)
     refuse_outside(folder, index, len(reader), "row")
-    tokens = [int(count) for row in reader for count in row.segment_tokens]
+    seen = look_at_rows(reader)
     places = len(reader) * reader.metadata.length
     return {
         "kind": "packs",
@@ -81,18 +83,43 @@ def describe_packs(folder: Path, index: int, find_tokenizer: FindTokenizer) -> d
         "vocab_size": reader.metadata.vocab_size,
         "tokenizer_digest": reader.metadata.tokenizer_digest,
         "fingerprint": reader.metadata.fingerprint,
-        "tokens": sum(tokens),
-        "padding_share": 1 - sum(tokens) / places,
-        "supervised_share": sum(int(row.supervised_tokens().sum()) for row in reader) / places,
-        "segments": len(tokens),
-        "segment_tokens": spread(tokens),
-        **known("evidence_passages", [len(row.evidence_spans) for row in reader if row.evidence_spans is not None]),
-        **known("evidence_places", evidence_places(reader)),
+        "tokens": sum(seen.tokens),
+        "padding_share": 1 - sum(seen.tokens) / places,
+        "supervised_share": seen.supervised / places,
+        "segments": len(seen.tokens),
+        "segment_tokens": spread(seen.tokens),
+        **known("evidence_passages", seen.passages),
+        **known("evidence_places", seen.places),
         "sample": {
             "row": index,
             "segments": describe_segments(reader.row(index), find_tokenizer(reader.metadata.tokenizer_digest)),
         },
     }
+
+
+@dataclass
+class RowsSeen:
+    """What a walk over the rows of a packs folder counts."""
+
+    tokens: list[int] = field(default_factory=list)  # of each segment
+    supervised: int = 0  # tokens
+    passages: list[int] = field(default_factory=list)  # supporting ones of each segment that has some
+    places: list[int] = field(default_factory=list)  # where each of them begins, percent of its segment's tokens
+
+
+def look_at_rows(reader: PackReader) -> RowsSeen:
+    """One walk over all rows, which gives the pages that it has read back."""
+    seen = RowsSeen()
+    for number, row in enumerate(reader):
+        seen.tokens += row.segment_tokens.tolist()
+        seen.supervised += int(row.supervised_tokens().sum())
+        if row.evidence_spans is not None:
+            segments, places = evidence_places(row)
+            seen.passages += np.unique(segments, return_counts=True)[1].tolist()
+            seen.places += places.tolist()
+        if number % RELEASE_ROWS == 0:
+            reader.release()
+    return seen
 
 
 def describe_segments(row: PackRow, tokenizer: Tokenizer | None) -> list[dict]:
@@ -119,18 +146,12 @@ def describe_segments(row: PackRow, tokenizer: Tokenizer | None) -> list[dict]:
     return described
 
 
-def evidence_places(reader: PackReader) -> list[int]:
-    """Where each supporting passage begins in its segment, in percent of the segment's real tokens."""
-    places = []
-    for row in reader:
-        if row.evidence_spans is None:
-            continue
-        begins = np.cumsum(row.segment_lengths) - row.segment_lengths
-        for start in row.evidence_spans[:, 0]:
-            segment = int(np.searchsorted(begins, start, side="right")) - 1
-            places.append(int(100 * (start - begins[segment]) // row.segment_tokens[segment]))
-        reader.release()
-    return places
+def evidence_places(row: PackRow) -> tuple[np.ndarray, np.ndarray]:
+    """Of each supporting passage: its segment, and where it begins in percent of the segment's real tokens."""
+    begins = np.cumsum(row.segment_lengths) - row.segment_lengths
+    starts = row.evidence_spans[:, 0]
+    segments = np.searchsorted(begins, starts, side="right") - 1
+    return segments, 100 * (starts - begins[segments]) // row.segment_tokens[segments]
 
 
 def within(spans: np.ndarray | None, begin: int, end: int) -> list[list[int]]:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from contracts.command_line import progress
@@ -22,7 +23,7 @@ from contracts.packs import refuse_changed_sizes
 from contracts.settings import load_settings
 from contracts.tokens import TokensMetadata, tokens_schema
 from data_prep.draw_samples import SPLITS, draw
-from data_prep.mix_settings import MixSettings
+from data_prep.mix_settings import SETS, MixSettings, paper_mix
 from data_prep.tokens_reader import TokensReader
 
 BATCH_TOKENS = 1 << 22
@@ -40,8 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    settings = load_settings(MixSettings, arguments.settings) if arguments.settings else MixSettings()
-    folders = folders_of(arguments.part, settings)
+    folders = folders_of(arguments.part)
+    settings = load_settings(MixSettings, arguments.settings) if arguments.settings else paper_mix(folders)
+    refuse_other_sets(folders, settings)
     manifests = {name: read_manifest(folder) for name, folder in folders.items()}
     for name, folder in folders.items():
         refuse_changed_sizes(folder, manifests[name]["outputs"])
@@ -65,20 +67,24 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.output}: {len(choices)} samples of {', '.join(folders)}, {arguments.split}")
 
 
-def folders_of(given: list[str], settings: MixSettings) -> dict[str, Path]:
-    """{set: its tokens folder}; InputError for an unknown set, or one that is wanted and not given."""
+def folders_of(given: list[str]) -> dict[str, Path]:
+    """{set: its tokens folder}; InputError for an unknown set."""
     folders = {}
     for word in given:
         name, _, folder = word.partition("=")
-        if name not in settings.parts() or not folder:
-            raise InputError(f"mix: --part {word}: write NAME=FOLDER with NAME one of {', '.join(settings.parts())}")
+        if name not in SETS or not folder:
+            raise InputError(f"mix: --part {word}: write NAME=FOLDER with NAME one of {', '.join(SETS)}")
         folders[name] = Path(folder)
+    return {name: folders[name] for name in SETS if name in folders}
+
+
+def refuse_other_sets(folders: dict[str, Path], settings: MixSettings) -> None:
+    """InputError for a set that is wanted and not given, or given and not wanted."""
     for name, part in settings.parts().items():
         if name not in folders and part.samples + part.validation_samples:
-            raise InputError(
-                f"mix: no --part {name}=FOLDER; give it, or set {name}.samples and validation_samples to 0"
-            )
-    return folders
+            raise InputError(f"mix: no --part {name}=FOLDER; give it, or leave {name} out of the settings")
+    for name in folders.keys() - settings.parts().keys():
+        raise InputError(f"mix: --part {name}: the settings have no {name}; add it, or leave the part out")
 
 
 def decisive(settings: MixSettings) -> dict:
@@ -164,31 +170,46 @@ def row_of(readers: dict[str, TokensReader], choice: Choice) -> dict:
     batch, place = readers[name].place(index)
     spans = {key: batch.batch.column(key)[place].as_py() for key in ("label_spans", "evidence_spans")}
     source = readers[name].source(index)
-    return {"id": name_of(readers, choice), "source": source, "input_ids": readers[name].tokens(index), **spans}
+    return {
+        "id": name_of(readers, choice),
+        "source": source,
+        "characters": int(readers[name].characters[index]),
+        "input_ids": readers[name].tokens(index),
+        **spans,
+    }
 
 
 def count(readers: dict[str, TokensReader], choices: list[Choice], dropped: dict[str, list[Choice]]) -> dict:
     """The counts of the manifest: in = out + dropped, and what was drawn from where."""
 
-    def tokens(found: list[Choice]) -> int:
-        return sum(int(readers[name].lengths[index]) for name, index in found)
+    ones = {name: np.ones(len(reader), np.int64) for name, reader in readers.items()}
+    characters = {name: reader.characters for name, reader in readers.items()}
+    lengths = {name: reader.lengths for name, reader in readers.items()}
+    kinds = {"documents": ones, "characters": characters, "tokens": lengths}
+    return {kind: balance(values, choices, dropped) for kind, values in kinds.items()} | {
+        "drawn": drawn(readers, choices)
+    }
 
-    kept = {reason: found for reason, found in dropped.items() if found}
-    drawn: dict[str, dict[str, int]] = {}
+
+def balance(values: dict[str, np.ndarray], choices: list[Choice], dropped: dict[str, list[Choice]]) -> dict:
+    """in = out + dropped of one kind of count; `values` are those of every sample of each set, int64 [samples]."""
+
+    def total(found: list[Choice]) -> int:
+        return sum(int(values[name][index]) for name, index in found)
+
+    return {
+        "in": sum(int(counted.sum()) for counted in values.values()),
+        "out": total(choices),
+        "dropped": {reason: total(found) for reason, found in dropped.items() if found},
+    }
+
+
+def drawn(readers: dict[str, TokensReader], choices: list[Choice]) -> dict[str, dict[str, int]]:
+    """{set: {number of supporting passages, in words: samples drawn}}"""
+    found: dict[str, dict[str, int]] = {}
     for name, index in choices:
         passages = int(readers[name].evidence_counts[index])
         key = f"{passages} supporting passages" if passages >= 0 else "supporting passages not known"
-        drawn.setdefault(name, {})[key] = drawn.get(name, {}).get(key, 0) + 1
-    return {
-        "documents": {
-            "in": sum(map(len, readers.values())),
-            "out": len(choices),
-            "dropped": {reason: len(found) for reason, found in kept.items()},
-        },
-        "tokens": {
-            "in": sum(int(reader.lengths.sum()) for reader in readers.values()),
-            "out": tokens(choices),
-            "dropped": {reason: tokens(found) for reason, found in kept.items()},
-        },
-        "drawn": drawn,
-    }
+        of_set = found.setdefault(name, {})
+        of_set[key] = of_set.get(key, 0) + 1
+    return found

@@ -1,8 +1,12 @@
 """The `mix` section of the configuration: the supervised samples that are drawn from several sets and shuffled."""
 
+from collections.abc import Iterable
+
 from pydantic import Field, model_validator
 
 from contracts.settings import Settings
+
+SETS = ("longmit", "longalpaca")
 
 
 class MixPart(Settings):
@@ -42,11 +46,11 @@ class LongAlpacaPart(MixPart):
 class MixSettings(Settings):
     """Samples of several sets, shuffled together once. Leaving `mix` out trains on the corpus instead."""
 
-    longmit: LongMITPart = Field(
-        default_factory=LongMITPart, description="LongMIT: multi-hop questions with known evidence"
+    longmit: LongMITPart | None = Field(
+        None, description="LongMIT: multi-hop questions with known evidence; null or left out: none of it"
     )
-    longalpaca: LongAlpacaPart = Field(
-        default_factory=LongAlpacaPart, description="LongAlpaca: questions about long documents"
+    longalpaca: LongAlpacaPart | None = Field(
+        None, description="LongAlpaca: questions about long documents; null or left out: none of it"
     )
     seed: int = Field(0, description="decides which samples are drawn, and their order")
 
@@ -54,9 +58,15 @@ class MixSettings(Settings):
     def something_is_drawn(self) -> "MixSettings":
         """A mix of nothing is a mistake."""
         if not any(part.samples for part in self.parts().values()):
-            raise ValueError("no samples for training; set longmit.samples or longalpaca.samples")
+            raise ValueError(f"no samples for training; give one of {', '.join(SETS)}, with samples")
         return self
 
     def parts(self) -> dict[str, MixPart]:
-        """The sets by name."""
-        return {"longmit": self.longmit, "longalpaca": self.longalpaca}
+        """The sets that are drawn from, by name."""
+        found = {name: getattr(self, name) for name in SETS}
+        return {name: part for name, part in found.items() if part is not None}
+
+
+def paper_mix(sets: Iterable[str] = SETS) -> MixSettings:
+    """The paper's numbers for some of its sets."""
+    return MixSettings.model_validate({name: {} for name in sets})

@@ -10,7 +10,7 @@ BAR_WIDTH = 40
 TITLES = {
     "document_lengths": "tokens per document",
     "segment_tokens": "tokens per segment",
-    "evidence_passages": "supporting passages",
+    "evidence_passages": "supporting passages per sample",
     "evidence_places": "where a supporting passage begins, % of its sample",
 }
 SHARES = ("padding_share", "supervised_share")

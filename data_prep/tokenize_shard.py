@@ -2,7 +2,7 @@
 
 in : a Job (source, settings) and a Shard
 out: tokens-NNNNN.arrow; beside it tokens-NNNNN.quarantine.jsonl (bad records, where there are some) and
-     tokens-NNNNN.json (counts, and characters of each document), which go when all shards are done
+     tokens-NNNNN.json (counts), which go when all shards are done
 Invariants: each file appears whole or not at all, the counts last, so that a shard with counts is finished; the
 bytes depend on the job and the shard alone; memory holds one record batch and one record.
 """
@@ -66,7 +66,6 @@ def tokenize_shard(job: Job, encoder: Encoder, shard: Shard) -> int:
     """Write the files of one shard; its number. Raises InputError for bad records where the corpus says stop."""
     counts = Counts()
     schema = tokens_schema(job.metadata)
-    characters: list[int] = []
     with (
         quarantine_file(quarantine_path(job.folder, shard.number), job.source.root) as set_aside,
         atomic_file(shard_path(job.folder, shard.number)) as temporary,
@@ -74,10 +73,8 @@ def tokenize_shard(job: Job, encoder: Encoder, shard: Shard) -> int:
         pa.ipc.new_file(sink, schema) as out,
     ):
         for ids, rows in batches(encoded_records(job, encoder, shard, counts, set_aside)):
-            characters += [row.characters - sum(row.dropped_characters.values()) for row in rows]
             out.write_batch(pa.RecordBatch.from_arrays(columns(ids, job.source.name, rows), schema=schema))
-    done = {"counts": counts.values, "characters": characters}
-    atomic_text(counts_path(job.folder, shard.number), json.dumps(done))
+    atomic_text(counts_path(job.folder, shard.number), json.dumps(counts.values))
     return shard.number
 
 
@@ -118,9 +115,11 @@ def batches(records: Iterable[tuple[str, Encoded]]) -> Iterator[tuple[list[str],
 def columns(ids: list[str], source: str, rows: list[Encoded]) -> list[pa.Array]:
     """The columns of one record batch, in the order of the schema."""
     tokens = [row.ids for row in rows]
+    characters = [row.characters - sum(row.dropped_characters.values()) for row in rows]
     return [
         text_column(ids),
         text_column([source] * len(ids)),
+        number_column(np.array(characters, np.int64)),
         list_column(tokens, number_column(np.concatenate(tokens))),
         spans_column([row.label_spans for row in rows]),
         spans_column([row.evidence_spans for row in rows]),

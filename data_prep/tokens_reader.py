@@ -65,6 +65,11 @@ class TokensReader:
         """int64 [documents]: tokens per document."""
         return joined([np.diff(batch.offsets) for batch in self.batches]).astype(np.int64)
 
+    @cached_property
+    def characters(self) -> np.ndarray:
+        """int64 [documents]: characters of each document."""
+        return joined([numbers(batch.batch.column("characters"), np.int64) for batch in self.batches]).astype(np.int64)
+
     def place(self, index: int) -> tuple[TokensBatch, int]:
         """The batch that holds document `index`, and its row there."""
         batch = self.batches[int(np.searchsorted(self.firsts, index, side="right")) - 1]

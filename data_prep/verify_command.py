@@ -74,7 +74,8 @@ def verify_tokens(folder: Path, counts: dict) -> None:
     expect(f"{folder}: tokens", counts["tokens"]["out"], int(reader.lengths.sum()))
     if "text" in counts["tokens"]:
         expect(f"{folder}: tokens", counts["tokens"]["out"], counts["tokens"]["text"] + counts["tokens"]["added"])
-    for name in counts.keys() & {"documents", "characters", "tokens"}:
+    expect(f"{folder}: characters", counts["characters"]["out"], int(reader.characters.sum()))
+    for name in ("documents", "characters", "tokens"):
         expect_balance(f"{folder}: {name}", counts[name])
     for batch in reader.batches:
         refuse_foreign_ids(f"{folder}", batch.values, reader.metadata.vocab_size)

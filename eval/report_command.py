@@ -4,6 +4,7 @@ in : --aggregates  aggregate.json of every (model, inference, benchmark), and th
      --scores      score.json of further cells (models are compared in the order of their first appearance)
      --metrics     METHOD=metrics.jsonl of every training
      --validation  METHOD=validation.jsonl where there was validation
+     --data-summaries  NAME=FILE of `data_prep inspect --json` of the data that was trained on
      --detect      MODEL SAMPLES PREDICTIONS: one hops cell per model; its first row becomes the picture
      --tokenizer   the tokenizer folder, for the picture's text
      --manifests   manifest files of the stages, for the provenance table
@@ -24,6 +25,7 @@ from contracts.errors import InputError
 from contracts.files import atomic_folder, atomic_text
 from contracts.tokenizer import load_tokenizer
 from eval.report.comparison import comparisons
+from eval.report.data_charts import read_data_summaries
 from eval.report.inputs import (
     ReportData,
     aggregated_scores,
@@ -47,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--aggregates", nargs="*", default=[], metavar="FILE", help="aggregate.json of every benchmark")
     parser.add_argument("--metrics", nargs="*", default=[], metavar="METHOD=FILE", help="metrics.jsonl of a training")
     parser.add_argument("--validation", nargs="*", default=[], metavar="METHOD=FILE", help="its validation.jsonl")
+    parser.add_argument(
+        "--data-summaries", nargs="*", default=[], metavar="NAME=FILE", help="inspect --json of the training data"
+    )
     parser.add_argument(
         "--detect",
         nargs=3,
@@ -96,6 +101,7 @@ def gather(arguments: argparse.Namespace) -> ReportData:
         ),
         pictures=[read_picture(model, samples, found, tokenizer) for model, samples, found in arguments.detect],
         manifests=read_manifests(arguments.manifests),
+        data_summaries=read_data_summaries(named_paths(arguments.data_summaries, "--data-summaries")),
     )
 
 
@@ -112,5 +118,6 @@ def report_numbers(data: ReportData, tables: list[PaperTable]) -> dict:
         "curves": [asdict(curve) for curve in data.curves],
         "pictures": data.pictures,
         "manifests": data.manifests,
+        "data_summaries": data.data_summaries,
         "notes": notes(data),
     }

@@ -97,7 +97,7 @@ class Configuration(Settings):
         parts = self.mix.parts()
         for name, part in parts.items():
             if part.samples + part.validation_samples and not part.path:
-                raise ValueError(f"mix.{name} has no path; name its file or folder, or set mix.{name}.samples to 0")
+                raise ValueError(f"mix.{name} has no path; name its file or folder, or leave mix.{name} out")
         if not any(part.validation_samples for part in parts.values()):
             raise ValueError("mix holds no sample back for validation; set validation_samples of a set to 1 or more")
         if self.pack.mode != "best-fit":

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.tokens import TokensMetadata, tokens_schema
+from data_prep.arrow_columns import list_column, number_column, text_column
 from data_prep.pack_settings import PackSettings
 from data_prep.pack_writer import PackMetadata, rows_per_batch, write_packs
 from data_prep.packing_plan import plan_rows
@@ -51,8 +52,8 @@ def write_sets(folder: Path, rows: int) -> int:
     with pa.OSFile(str(folder / "tokens" / "tokens-00000.arrow"), "wb") as sink, pa.ipc.new_file(sink, schema) as out:
         for number in range(-(-rows // 100)):
             ids = generator.integers(0, 128_256, 100 * ROW, dtype=np.int32)
-            column = pa.ListArray.from_arrays(pa.array([0, len(ids)], pa.int32()), pa.array(ids))
-            arrays = [pa.array([str(number)]), pa.array(["bench"]), column, nulls, nulls]
+            names = [text_column([str(number)]), text_column(["bench"]), number_column(np.zeros(1, np.int64))]
+            arrays = [*names, list_column([ids], number_column(ids)), nulls, nulls]
             out.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     reader = TokensReader(folder / "tokens")
     plan = plan_rows(reader.lengths, PackSettings(length=ROW, alignment=8, shuffle_seed=None))

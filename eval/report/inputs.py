@@ -53,6 +53,7 @@ class ReportData:
     curves: list[Curve]
     pictures: list[dict]
     manifests: list[dict]
+    data_summaries: dict[str, dict]  # by the name that the page gives them
 
     @property
     def models(self) -> list[str]:

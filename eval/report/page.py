@@ -4,6 +4,7 @@ import json
 from html import escape
 
 from eval.report.charts import Level, Series, bar_chart, legend, line_chart, smoothed
+from eval.report.data_charts import data_section
 from eval.report.inputs import Curve, ReportData
 from eval.report.notes import notes, size_text, unigram_bound
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol_section
@@ -29,6 +30,7 @@ def page(data: ReportData, tables: list[PaperTable]) -> str:
         section("lengths", "Scores by length", length_section(data)),
         section("needles", "Needles by length and depth", needle_section(data)),
         section("unigram", "Held-back loss against unigram entropy", unigram_section(data)),
+        section("data", "What the models were trained on", data_section(data.data_summaries)),
         section("training", "Training", training_section(data)),
         section("denoising", "Denoising, step by step", denoising_section(data)),
         section("picture", "One text, seen by the model", picture_section(data)),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.packs import PackReader
 from data_prep.draw_samples import draw, shares
-from data_prep.mix_settings import MixPart, MixSettings
+from data_prep.mix_settings import MixPart, paper_mix
 from data_prep.tokens_reader import TokensReader
 from tests.data_prep.records import longalpaca_record, longmit_record, write_jsonl
 
@@ -63,6 +63,11 @@ def test_each_number_of_passages_is_drawn_equally_often_and_splits_share_nothing
     counts = json.loads((train / "manifest.json").read_text())["counts"]
     assert counts["documents"] == {"in": 62, "out": 26, "dropped": {"drawn for another split": 7, "not drawn": 29}}
     assert counts["drawn"]["longmit"] == {f"{n} supporting passages": 4 for n in range(2, 7)}
+    sets = [json.loads((folder / "manifest.json").read_text())["counts"] for folder in parts.values()]
+    for kind in ("characters", "tokens"):
+        assert counts[kind]["in"] == sum(told[kind]["out"] for told in sets)
+        assert counts[kind]["in"] == counts[kind]["out"] + sum(counts[kind]["dropped"].values())
+    assert counts["characters"]["out"] == TokensReader(train).characters.sum() > 0
     assert data_prep("verify", train).code == 0
 
 
@@ -116,7 +121,9 @@ def test_a_mix_is_packed_without_cutting_a_sample(data_prep: Callable, parts: di
         assert labels == evidence == []
     assert sorted(seen) == sorted(places)
     found = json.loads(data_prep("inspect", tmp_path / "packs", "--json").out)
-    assert sum(entry["count"] for entry in found["evidence_passages"]["histogram"]) > 0
+    passages = found["evidence_passages"]
+    assert sum(entry["count"] for entry in passages["histogram"]) == 20
+    assert (passages["min"], passages["mean"], passages["max"]) == (2, 4, 6)
     assert found["evidence_places"]["max"] < 100
     pictures = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for picture in pictures:
@@ -151,8 +158,26 @@ def test_a_missing_or_unknown_set_is_told(
     assert refused(data_prep("mix", "--part", f"other={parts['longmit']}", *words), "NAME one of longmit, longalpaca")
 
 
+def test_a_set_alone_needs_no_word_of_the_other(
+    data_prep: Callable, refused: Callable, parts: dict[str, Path], tmp_path: Path
+) -> None:
+    for name, folder in parts.items():
+        settings = json.dumps({name: SETTINGS[name]})
+        words = ("mix", "--part", f"{name}={folder}", "--output", tmp_path / name)
+        assert data_prep(*words, "--settings", settings).code == 0
+        assert {kind.split("/")[0] for kind in ids(tmp_path / name)} == {name}
+        assert len(ids(tmp_path / name)) == SETTINGS[name]["samples"]
+        other = next(iter(parts.keys() - {name}))
+        assert refused(data_prep(*words, "--settings", json.dumps({other: SETTINGS[other]})), f"no --part {other}=")
+        both = ("--part", f"{other}={parts[other]}", "--settings", settings)
+        assert refused(data_prep(*words, *both), f"the settings have no {other}")
+    # Without settings the paper's numbers hold for the sets that are given.
+    words = ("mix", "--part", f"longalpaca={parts['longalpaca']}", "--output", tmp_path / "paper")
+    assert refused(data_prep(*words), "longalpaca: 12 samples, 1000 are wanted")
+
+
 def test_the_default_mix_is_the_papers() -> None:
-    settings = MixSettings()
+    settings = paper_mix()
     assert (settings.longmit.samples, settings.longmit.evidence) == (7000, (2, 3, 4, 5, 6))
     assert (settings.longalpaca.samples, settings.longalpaca.evidence) == (1000, ())
     assert shares(7000, 5) == [1400] * 5

@@ -102,7 +102,8 @@ def test_a_shuffle_spreads_the_rows_of_a_long_document() -> None:
 def write_tokens(folder: Path, documents: list[list[int]], label_spans: list | None = None) -> TokensReader:
     schema = tokens_schema(TokensMetadata("digest", 1000, "source", "versions"))
     rows = [
-        {"id": f"d{n}", "source": "test", "input_ids": ids, "label_spans": label_spans and label_spans[n]}
+        {"id": f"d{n}", "source": "test", "characters": 2 * len(ids), "input_ids": ids}
+        | {"label_spans": label_spans and label_spans[n]}
         for n, ids in enumerate(documents)
     ]
     folder.mkdir(exist_ok=True)

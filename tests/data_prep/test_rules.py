@@ -75,6 +75,35 @@ def test_pg19_as_the_authors_cut_it(tmp_path: Path) -> None:
     assert counts["tokens"]["dropped"].keys() >= {"beyond the first row of a document"}
 
 
+def test_longmit_alone_needs_no_longalpaca(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "train.jsonl", [longmit_record(number, 2 + number % 5) for number in range(20)])
+    (tmp_path / "template.jinja").write_text(TEMPLATE)
+    make_set(tmp_path, "longmit", {"path": "train.jsonl", "samples": 10, "validation_samples": 5}, 10)
+
+
+def test_longalpaca_alone_needs_no_longmit(tmp_path: Path) -> None:
+    (tmp_path / "LongAlpaca-12k.json").write_text(json.dumps([longalpaca_record(number) for number in range(8)]))
+    (tmp_path / "template.jinja").write_text(TEMPLATE)
+    make_set(tmp_path, "longalpaca", {"path": "LongAlpaca-12k.json", "samples": 6, "validation_samples": 2}, 6)
+
+
+def make_set(folder: Path, name: str, part: dict, expected: int) -> None:
+    """Rows of one set of samples by the workflow, whose configuration has no word of the other set."""
+    write_books(folder / "books", [1, 2, 3])
+    configuration = {
+        "run": name,
+        "corpus": {"path": "books"},
+        "tokenize": {"samples": {"min_tokens": 50, "max_tokens": 4096, "chat_template": "template.jinja"}},
+        "mix": {name: part},
+        "pack": {"mode": "best-fit", "length": 4096, "alignment": 8},
+    }
+    target = f"results/{name}/packs/train"
+    snakemake(folder, configuration, target)
+    documents = [document for row in PackReader(folder / target) for document in row.segment_documents]
+    assert len(documents) == len(set(documents)) == expected
+    assert {document.split("/")[0] for document in documents} == {name}
+
+
 def test_longmit_and_longalpaca_fetched_mixed_and_packed(tmp_path: Path) -> None:
     published = tmp_path / "published"
     write_jsonl(published / "train.jsonl", [longmit_record(number, 2 + number % 5) for number in range(40)])

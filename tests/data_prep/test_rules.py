@@ -30,7 +30,7 @@ COMMON = {
         }
     },
     "train": {"steps": 1, "global_batch_rows": 1, "learning_rate": 0.001},
-    "eval": {"tasks": ["niah_single_1"], "lengths": [512]},
+    "eval": {"benchmarks": {"ruler": {"tasks": ["niah_single_1"]}}, "lengths": [512]},
 }
 
 

@@ -95,6 +95,8 @@ class Answering:
             raise InputError(f"{samples.path}: {samples.cell.benchmark} is answered by `python -m megatron_cdt detect`")
         if self.inference in PROMPT_CHANGING and samples.task.answer != "text":
             raise InputError(f"{samples.path}: has no question; leave out the method {self.inference} for this task")
+        if self.inference != "dense" and samples.task.answer == "token_scores":
+            raise InputError(f"{samples.path}: asks what the dense model attends to; leave out {self.inference} for it")
         if self.tokenizer.digest != samples.manifest["inputs"]["tokenizer_digest"]:
             raise InputError(f"{self.folder}: its tokenizer did not make {samples.path}; build samples with it")
         window = claimed_window(self.folder)
@@ -103,7 +105,9 @@ class Answering:
 
     def header(self, samples: SampleSet) -> dict:
         """Everything that the predictions depend on."""
-        return {"samples_sha256": samples.digest, **asdict(samples.cell), **self.description}
+        module = samples.task.answer_module
+        own = {"answer_code_sha256": code_fingerprint(module), "dtype": "float32"} if module else {}
+        return {"samples_sha256": samples.digest, **asdict(samples.cell), **self.description, **own}
 
     @cached_property
     def description(self) -> dict:
@@ -140,9 +144,15 @@ class Answering:
         )
 
     def predictions(self, samples: SampleSet, rows: list[dict]) -> Iterator[dict]:
-        """What the model makes of `rows`, in their order: {"losses"} or {"prediction", "tokens"}, and what was done."""
+        """What the model makes of `rows`, in their order: {"losses"}, {"token_scores", "critical"}, or {"prediction",
+        "tokens"} and what was done.
+        """
         if samples.task.answer == "losses":
             yield from map(self.losses, rows)
+            return
+        if samples.task.answer == "token_scores":
+            module = importlib.import_module(samples.task.answer_module)
+            yield from map(module.opened(self.folder, self.device, samples.manifest["settings"]), rows)
             return
         asked = [self.request(samples, row) for row in rows]
         answers = self.backend.answers([request for request, _ in asked])

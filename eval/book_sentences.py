@@ -48,11 +48,19 @@ def cut(tokenizer: Tokenizer, sentence: str, tokens: int) -> str:
 
 
 def draw_sentences(
-    tokenizer: Tokenizer, books: Sequence[Book], generator: Random, tokens: int, shortest: int
+    tokenizer: Tokenizer,
+    books: Sequence[Book],
+    generator: Random,
+    *,
+    tokens: int,
+    shortest: int,
+    longest: int | None = None,
+    one_line: bool = False,
 ) -> BookSentences:
     """Sentences of at least `tokens` tokens together, from random places of random books, in their order there.
 
-    Sentences of fewer than `shortest` tokens are left out. InputError where the books have no others.
+    Sentences of fewer than `shortest` tokens, or more than `longest`, are left out; `one_line` reads line breaks as
+    spaces. InputError where the books have no others.
     """
     sentences: list[str] = []
     costs: list[int] = []
@@ -62,8 +70,14 @@ def draw_sentences(
         start = generator.randrange(max(len(text), 1))
         # The first and the last sentence of a stretch are parts of sentences.
         stretch = sentences_of(text[start : start + tokens * CHARACTERS_PER_TOKEN])[1:-1]
+        if one_line:
+            stretch = [" ".join(sentence.split()) for sentence in stretch]
         counts = map(len, tokenizer.encode_batch([f" {sentence}" for sentence in stretch]))
-        usable = [(sentence, count) for sentence, count in zip(stretch, counts, strict=True) if count >= shortest]
+        usable = [
+            (sentence, count)
+            for sentence, count in zip(stretch, counts, strict=True)
+            if shortest <= count <= (longest or count)
+        ]
         fruitless = 0 if usable else fruitless + 1
         if fruitless > FRUITLESS_STRETCHES:
             raise InputError(f"the books hold no sentence of {shortest} tokens or more; add longer ones")

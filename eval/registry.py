@@ -9,14 +9,15 @@ from typing import Literal
 
 from contracts.errors import InputError
 
-Answer = Literal["losses", "text", "norms"]
+Answer = Literal["losses", "text", "norms", "token_scores"]
 # Data that the workflow makes or knows by itself; every other key is one of `eval.data`.
 WORKFLOW_DATA = ("books", "train_tokens", "evaluator")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task: `answer` is what a prediction holds (losses and text come from `generate`, norms from detect).
+    """One task: `answer` is what a prediction holds (norms come from `megatron_cdt detect`, all else from `generate`;
+    token scores from the task's own `answer_module`: opened(folder, device, settings) -> what answers a row).
 
     `needs` are the data that its samples cannot be built without, `takes` those that are used where they are given:
     keys of `eval.data`, or WORKFLOW_DATA. `judges` are the models that its scorer asks, where `eval.data` gives them.
@@ -28,6 +29,7 @@ class Task:
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
+    answer_module: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,18 @@ LONGBENCH_TASKS = (
 def question_task(benchmark: str) -> Task:
     """A task whose samples come from the benchmark's published file, eval.data.BENCHMARK."""
     return Task(f"eval.benchmarks.{benchmark}.build", f"eval.benchmarks.{benchmark}.score", needs=(benchmark,))
+
+
+def hops_task(answer: Answer, answer_module: str = "") -> Task:
+    """One task of the multi-hop probe, by what detects its tokens."""
+    return Task(
+        "eval.benchmarks.hops.compose",
+        "eval.benchmarks.hops.score",
+        answer,
+        needs=("books",),
+        takes=("needles", "babi"),
+        answer_module=answer_module,
+    )
 
 
 BENCHMARKS = {
@@ -146,7 +160,14 @@ BENCHMARKS = {
     "qasper": Benchmark({"qasper": question_task("qasper")}),
     "nq": Benchmark({"nq": question_task("nq")}),
     "hops": Benchmark(
-        {"3hop": Task("eval.benchmarks.hops.story", "eval.benchmarks.hops.score", "norms", needs=("books",))}
+        {
+            **{f"{hops}hop": hops_task("norms") for hops in (2, 3, 4)},
+            **{
+                f"{hops}hop_{detector}": hops_task("token_scores", f"eval.benchmarks.hops.{detector}")
+                for detector in ("attention", "longppl")
+                for hops in (2, 3, 4)
+            },
+        }
     ),
 }
 

@@ -46,7 +46,10 @@ class DataSettings(Settings):
         None, description="words for RULER cwe above 8,000 different ones: one a line, or english_words.json (a file)"
     )
     babi: str | None = Field(
-        None, description="questions of BABILong: bAbI 1.2, e.g. tasks_1-20_v1-2/en-10k (a folder)"
+        None, description="questions of BABILong, stories of hops: bAbI 1.2, e.g. tasks_1-20_v1-2/en-10k (a folder)"
+    )
+    needles: str | None = Field(
+        None, description="stories of hops: reasoning_needle.jsonl of the preliminary study (a file)"
     )
     babilong_subset: str | None = Field(
         None, description="which questions BABILong asks: test_100_idxs.json (a file); null: random ones"

@@ -103,10 +103,11 @@ def test_hops_counts_critical_tokens_by_kind():
         "supporting": 0.5,
         "interference": 0.5,
         "irrelevant": 0.0,
+        "emoji": None,
         "question": 0.0,
         "answer": 1.0,
     }
-    assert metrics["precision"] == {"supporting": 0.5, "interference": 0.5, "irrelevant": 0.0}
+    assert metrics["precision"] == {"supporting": 0.5, "interference": 0.5, "irrelevant": 0.0, "emoji": 0.0}
     assert metrics["mean_norm"]["supporting"] == 2.5
     assert metrics["relative_norm"]["supporting"] == pytest.approx(2.5 / (22 / 8))
     assert metrics["auc_supporting"] == pytest.approx((4 + 1.0) / 8)

@@ -266,12 +266,13 @@ def answer_options(inference):
     return canonical_json(answer_settings(config["eval"], inference))
 
 
-def modules_of_answers(inference):
-    """The modules behind the answers of a method."""
-    return answering_modules(inference, config["eval"]["generation"]["backend"])
+def modules_of_answers(wildcards):
+    """The modules behind the answers of a task by a method."""
+    own = known_task(wildcards.benchmark, wildcards.task).answer_module
+    return [*answering_modules(wildcards.inference, config["eval"]["generation"]["backend"]), *([own] if own else [])]
 
 
-def cell_paths(pattern, answers=("text", "losses", "norms"), models=None):
+def cell_paths(pattern, answers=("text", "losses", "norms", "token_scores"), models=None):
     """One path for every (model, inference, benchmark, task, length) whose task has one of these answers."""
     return [
         path

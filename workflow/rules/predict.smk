@@ -11,8 +11,8 @@ rule generate:
     benchmark:
         "<results>/benchmarks/generate/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
-        benchmark=benchmarks_answered_by("text", "losses"),
-        task=tasks_answered_by("text", "losses"),
+        benchmark=benchmarks_answered_by("text", "losses", "token_scores"),
+        task=tasks_answered_by("text", "losses", "token_scores"),
     conda:
         "../../environment.yml"
     threads: 1
@@ -23,7 +23,7 @@ rule generate:
     params:
         settings=lambda wildcards: answer_options(wildcards.inference),
         plan=PLAN,
-        code=lambda wildcards: code_of("eval.generate_command", *modules_of_answers(wildcards.inference)),
+        code=lambda wildcards: code_of("eval.generate_command", *modules_of_answers(wildcards)),
     shell:
         "python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
         "--inference {wildcards.inference} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"

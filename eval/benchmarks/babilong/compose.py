@@ -83,8 +83,8 @@ def question_sample(context: BuildContext, question: Question, index: int) -> di
         context.tokenizer,
         context.books,
         context.generator(index, "books"),
-        context.length,
-        context.options.sentence_tokens_min,
+        tokens=context.length,
+        shortest=context.options.sentence_tokens_min,
     )
 
     def sample_of(tokens: int) -> dict:

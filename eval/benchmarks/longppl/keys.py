@@ -16,7 +16,8 @@ from contracts.tokenizer import Tokenizer, load_tokenizer
 from eval.benchmarks.longppl.settings import LongPPLSettings
 from eval.build_context import BuildContext
 from eval.model_files import model_digest, model_name
-from eval.models import choose_device, context_window, load_model, token_losses
+from eval.models import choose_device, context_window, load_model
+from eval.short_context import long_and_short_losses
 
 Interval = tuple[int, int]
 
@@ -81,19 +82,12 @@ def key_intervals(
 
 def key_tokens(model: PreTrainedModel, ids: list[int], settings: LongPPLSettings) -> list[int]:
     """Indices of the tokens with loss_short - loss_long > alpha and loss_long < -beta, in order."""
-    long_losses = token_losses(model, ids)  # [n - 1], of tokens 1..n-1
-    found = []
-    for start in range(0, len(ids) - settings.window, settings.stride):
-        first = start + settings.window
-        last = min(first + settings.stride, len(ids))
-        short = token_losses(model, ids[start:last], first=settings.window)
-        long = long_losses[first - 1 : last - 1]
-        found += (torch.nonzero(are_key(short, long, settings)).flatten() + first).tolist()
-    return found
+    long, short = long_and_short_losses(model, ids, settings.window, settings.stride)
+    return (torch.nonzero(are_key(short, long, settings)).flatten() + 1).tolist()
 
 
 def are_key(short: torch.Tensor, long: torch.Tensor, settings: LongPPLSettings) -> torch.Tensor:
-    """Which losses (nats) make key tokens: both thresholds must be passed, equality is not enough."""
+    """Which losses (nats) make key tokens: both thresholds must be passed, equality is not enough; nan is never key."""
     return (short - long > settings.alpha) & (long < -settings.beta)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from contracts.packs import PackReader
 from megatron_cdt.engine.model import build_model
@@ -35,6 +34,9 @@ from tests.megatron_cdt.training.job import train_settings, write_pack
 SEGMENTS, TOKENS = [8, 24, 16], [7, 22, 16]
 ROWS, STEPS, BATCH = 6, 2, 4
 SEED = 1234
+# Adam divides a gradient by its own size: with its usual 1e-8, an entry whose gradient is nothing but rounding (1e-9)
+# takes a whole step to a side that rounding decides. Well above rounding, the division keeps what the layouts share.
+ADAM_EPS = 1e-3
 METHODS = {
     "ce": {},
     "sft": {},
@@ -93,7 +95,7 @@ def steps(folder: Path, groups, options: dict, case: tuple[str, str, bool]) -> d
     """The optimizer steps of one case in this process: metrics, CDT's mask of a row, and the weights afterwards."""
     method, labels, tied = case
     settings = TrainSettings(
-        **train_settings(method=method, global_batch_rows=BATCH, adam_eps=1e-3, seed=SEED, **METHODS[method])
+        **train_settings(method=method, global_batch_rows=BATCH, adam_eps=ADAM_EPS, seed=SEED, **METHODS[method])
     )
     pack = PackReader(folder / labels)
     state = state_of(folder / f"tied-{tied}", settings, groups, options)
@@ -194,10 +196,10 @@ def test_numbers_mask_and_weights_of_every_objective_are_those_of_one_process(al
 
 
 def assert_same_weights(weights: dict | None, expected: dict, case: tuple) -> None:
-    """Equal to 1e-5 of each tensor's size, on the processes that hold whole tensors."""
+    """Every entry equal to 1e-5 of its tensor's largest, on the processes that hold whole tensors."""
     for name, weight in expected.items() if weights else ():
-        difference = torch.linalg.vector_norm(weights[name] - weight)
-        assert difference <= 1e-5 * torch.linalg.vector_norm(weight), (case, name)
+        difference = (weights[name] - weight).abs().max()
+        assert difference <= 1e-5 * weight.abs().max(), (case, name, difference.item())
 
 
 def resumed(folder: Path, run_folder: Path) -> list[float]:

@@ -108,16 +108,17 @@ def speaks_for_row(groups: ProcessGroupCollection) -> bool:
     return groups.cp.rank() == 0 and is_last_stage(groups)
 
 
-def learn_in_order(losses: Iterable[Tensor], rows_in_flight: int) -> None:
-    """backward() of every loss, in order, while up to `rows_in_flight` rows are between their two passes.
+def learn_in_order(losses: Iterable[Tensor], groups: ProcessGroupCollection) -> None:
+    """backward() of every loss, in order, while as many rows are under way as there are stages from here to the last.
 
-    `losses` runs a row's forward pass when it is asked for the row's loss. With as many rows in flight as there are
-    stages from this one to the last, the stages work at the same time (one forward, one backward, PipeDream-flush).
+    `losses` runs a row's forward pass when it is asked for the row's loss, so the stages work on different rows at the
+    same time (one forward, one backward, PipeDream-flush). No row is under way when this returns.
     """
+    stages_from_here = groups.pp.size() - groups.pp.rank()
     waiting: list[Tensor] = []
     for loss in losses:
         waiting.append(loss)
-        if len(waiting) >= rows_in_flight:
+        if len(waiting) >= stages_from_here:
             waiting.pop(0).backward()
     for loss in waiting:
         loss.backward()

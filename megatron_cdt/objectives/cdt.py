@@ -20,10 +20,15 @@ from torch import Tensor
 
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.engine.pipeline import learn_in_order
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
 from megatron_cdt.objectives.objective import TokenObjective
 from megatron_cdt.objectives.row import LocalRow
 from megatron_cdt.objectives.settings import CdtSettings
+
+# Rows whose noise is detected before the first of them is learned from, for each stage of a pipeline: with four, the
+# stages idle for a fifth of the time at most.
+ROWS_PER_STAGE = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,14 @@ class Detection:
 
 
 @dataclass(frozen=True)
+class Denoising:
+    """What Eq. 3 does to a row."""
+
+    shift_TBH: Tensor  # fp32, what is subtracted from this rank's embeddings
+    telemetry: dict[str, float]  # of the whole row
+
+
+@dataclass(frozen=True)
 class ContextDenoising(TokenObjective):
     """L_CDT(X, Y) = L_CE(f(E'), Y) (Eq. 4), with E' denoised for this very step and this very model."""
 
@@ -48,7 +61,6 @@ class ContextDenoising(TokenObjective):
         "relative_shift": "rows",
         "changed_share": "tokens",
     }
-    rows_overlap: ClassVar[bool] = False
     settings: CdtSettings
     groups: ProcessGroupCollection
 
@@ -56,13 +68,34 @@ class ContextDenoising(TokenObjective):
         self, model: LanguageModel, row: LocalRow, *, lr_nominal: float, lr_scheduled: float
     ) -> tuple[Tensor, dict[str, float]]:
         """This rank's loss sum on E' (nats, differentiable), and the row's denoising telemetry."""
+        (loss_and_telemetry,) = self.losses(model, [row], lr_nominal=lr_nominal, lr_scheduled=lr_scheduled)
+        return loss_and_telemetry
+
+    def losses(
+        self, model: LanguageModel, rows: Sequence[LocalRow], *, lr_nominal: float, lr_scheduled: float
+    ) -> Iterator[tuple[Tensor, dict[str, float]]]:
+        """Detects in all rows first, the weights being the same for all, then each row's loss sum and telemetry."""
         lr = lr_nominal if self.settings.lr_source == "nominal" else lr_scheduled
-        embeddings_TBH = model.embed(row.input_ids_T)
-        detection = detect(model, row, embeddings_TBH, reduction=self.settings.reduction, groups=self.groups)
+        embeddings = [model.embed(row.input_ids_T) for row in rows]
+        detections = detect_in_rows(model, rows, embeddings, reduction=self.settings.reduction, groups=self.groups)
+        detached = self.settings.embedding_gradient == "detached"
+        found = [self.denoising_of(model, *of_row, lr=lr) for of_row in zip(rows, embeddings, detections, strict=True)]
+        del detections
+        for row, embeddings_TBH, denoising in zip(rows, embeddings, found, strict=True):
+            denoised_TBH = denoise_embeddings(embeddings_TBH, denoising.shift_TBH, detached=detached)
+            yield summed_cross_entropy(model, denoised_TBH, row, self.groups), denoising.telemetry
+
+    def rows_together(self, stages: int) -> int | None:
+        """One; in a pipeline a few, so that its stages work at the same time: the first stage holds their shifts."""
+        return 1 if stages == 1 else ROWS_PER_STAGE * stages
+
+    def denoising_of(
+        self, model: LanguageModel, row: LocalRow, embeddings_TBH: Tensor, detection: Detection, *, lr: float
+    ) -> Denoising:
+        """The shift of a row, and what it does; the ranks that share the row talk, so no row may be under way."""
         shift_TBH = denoising_shift(detection.grad_TBH, detection.noise_T, lr=lr, beta=self.settings.beta)
-        denoised_TBH = denoise_embeddings(
-            embeddings_TBH, shift_TBH, detached=self.settings.embedding_gradient == "detached"
-        )
+        with torch.no_grad():
+            denoised_TBH = denoise_embeddings(embeddings_TBH, shift_TBH)
         telemetry = denoising_telemetry(
             embeddings_TBH,
             denoised_TBH,
@@ -70,7 +103,7 @@ class ContextDenoising(TokenObjective):
             real_T=real_embeddings(row, model, self.groups),
             groups=row_groups(model, self.groups),
         )
-        return summed_cross_entropy(model, denoised_TBH, row, self.groups), telemetry
+        return Denoising(shift_TBH, telemetry)
 
 
 def row_groups(model: LanguageModel, groups: ProcessGroupCollection) -> tuple[dist.ProcessGroup, dist.ProcessGroup]:
@@ -94,16 +127,44 @@ def detect(
     model: LanguageModel, row: LocalRow, embeddings_TBH: Tensor, *, reduction: str, groups: ProcessGroupCollection
 ) -> Detection:
     """Critical token detection (Eq. 2): one forward and one backward through the frozen model."""
+    (detection,) = detect_in_rows(model, [row], [embeddings_TBH], reduction=reduction, groups=groups)
+    return detection
+
+
+def detect_in_rows(
+    model: LanguageModel,
+    rows: Sequence[LocalRow],
+    embeddings: Sequence[Tensor],
+    *,
+    reduction: str,
+    groups: ProcessGroupCollection,
+) -> list[Detection]:
+    """The same for rows with their embeddings; the stages of a pipeline work on different ones at a time."""
+    leaves = [embeddings_TBH.detach().requires_grad_() for embeddings_TBH in embeddings]
+    sums: list[Tensor] = []
+
+    def losses() -> Iterator[Tensor]:
+        for row, leaf_TBH in zip(rows, leaves, strict=True):
+            loss_sum = summed_cross_entropy(model, leaf_TBH, row, groups)
+            sums.append(loss_sum.detach())
+            yield loss_sum / row.num_labels if reduction == "mean" else loss_sum
+
     with frozen(model), torch.enable_grad():
-        leaf_TBH = embeddings_TBH.detach().requires_grad_()
-        loss_sum = summed_cross_entropy(model, leaf_TBH, row, groups)
         # backward(), not autograd.grad(): recomputed layers allow no other, and the leaf is all that takes a gradient.
-        (loss_sum / row.num_labels if reduction == "mean" else loss_sum).backward()
-    norms_T = embedding_grad_norms(leaf_TBH.grad)
+        learn_in_order(losses(), groups)
+    found = zip(rows, leaves, sums, strict=True)
+    return [detection_of(model, row, leaf_TBH.grad, loss_sum, groups) for row, leaf_TBH, loss_sum in found]
+
+
+def detection_of(
+    model: LanguageModel, row: LocalRow, grad_TBH: Tensor, loss_sum: Tensor, groups: ProcessGroupCollection
+) -> Detection:
+    """What the gradient of a row's embeddings says; the ranks that share the row talk."""
+    norms_T = embedding_grad_norms(grad_TBH)
     real_T = real_embeddings(row, model, groups)
     threshold = noise_threshold(norms_T, real_T, groups=row_groups(model, groups))
     return Detection(
-        grad_TBH=leaf_TBH.grad.float(),
+        grad_TBH=grad_TBH.float(),
         norms_T=norms_T,
         noise_T=noise_mask(norms_T, real_T, threshold),
         threshold=threshold,

@@ -22,6 +22,7 @@ from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import speaks_for_row
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
+from megatron_cdt.objectives.objective import RowByRow
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow
 from megatron_cdt.objectives.settings import LogoSettings
 
@@ -29,11 +30,10 @@ ANSWERS = 3
 
 
 @dataclass(frozen=True)
-class Logo:
+class Logo(RowByRow):
     """Preference of the chosen answer, summed over the preferences of a row."""
 
     telemetry: ClassVar[Mapping[str, str]] = {"preference_margin": "rows", "preferred_share": "rows"}
-    rows_overlap: ClassVar[bool] = True
     settings: LogoSettings
     groups: ProcessGroupCollection
 

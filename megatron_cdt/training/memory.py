@@ -2,13 +2,15 @@
 
 in : an architecture, the settings, the length of a row
 out: bytes of the fullest process (of pipeline stages the one with the most), and of one checkpoint
-Activations are those of one row, the most that is held at once: rows follow each other. Not counted: the framework
-itself, communication buffers, fragmentation; leave them a tenth to a fifth of a GPU.
+Activations are those of the rows that are between their two passes: one without a pipeline, in its first stage as many
+as there are stages. Not counted: the framework itself, communication buffers, fragmentation; leave them a tenth to a
+fifth of a GPU.
 """
 
 from dataclasses import dataclass, fields
 
 from megatron_cdt.architecture import Architecture
+from megatron_cdt.objectives.cdt import ROWS_PER_STAGE
 from megatron_cdt.objectives.cross_entropy import LOGITS_PER_CHUNK
 from megatron_cdt.training.settings import LayoutSettings, TrainSettings
 
@@ -35,7 +37,19 @@ class RankMemory:
 
 
 def rank_memory(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> RankMemory:
-    """The fullest process of a run on rows of `row_tokens` tokens."""
+    """The fullest process of a run on rows of `row_tokens` tokens: one of the last stage, or one of the first."""
+    row, loss = (of(architecture, settings, row_tokens) for of in (activation_bytes, loss_bytes))
+    last = stage_memory(architecture, settings, activations=row, loss=loss)
+    if settings.layout.pipeline == 1:
+        return last
+    under_way = row * min(settings.layout.pipeline, settings.global_batch_rows // settings.layout.data_parallel)
+    held = under_way + shift_bytes(architecture, settings, row_tokens)
+    first = stage_memory(architecture, settings, activations=held, loss=0)
+    return max(first, last, key=lambda memory: memory.total)
+
+
+def stage_memory(architecture: Architecture, settings: TrainSettings, *, activations: int, loss: int) -> RankMemory:
+    """One process that holds so much for its rows; an embedding or a head is counted in either stage."""
     layout, size = settings.layout, BYTES[settings.dtype]
     own = parameters_of_rank(architecture, layout.tensor, layout.pipeline)
     # In fp32 Adam updates the weights themselves; under 16 bits it has an fp32 copy of its share.
@@ -44,9 +58,20 @@ def rank_memory(architecture: Architecture, settings: TrainSettings, row_tokens:
         weights=own * size,
         gradients=own * FP32,
         adam=own * adam // (layout.data_parallel * layout.context),
-        activations=activation_bytes(architecture, settings, row_tokens),
-        loss=loss_bytes(architecture, settings, row_tokens),
+        activations=activations,
+        loss=loss,
     )
+
+
+def shift_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
+    """What a pipeline's first stage holds of the rows that are denoised together: fp32 shift, and embeddings."""
+    if settings.method != "cdt":
+        return 0
+    layout = settings.layout
+    together = min(ROWS_PER_STAGE * layout.pipeline, settings.global_batch_rows // layout.data_parallel)
+    embedding = FP32 if settings.fp32_residual else BYTES[settings.dtype]
+    tokens = row_tokens // layout.context // (layout.tensor if layout.sequence_parallel else 1)
+    return together * tokens * architecture.hidden_size * (FP32 + embedding)
 
 
 def parameters(architecture: Architecture) -> int:

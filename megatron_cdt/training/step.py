@@ -14,7 +14,7 @@ from contracts.packs import PackReader
 from megatron_cdt.engine.pipeline import learn_in_order
 from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.objectives.registry import build_objective
-from megatron_cdt.objectives.row import local_row
+from megatron_cdt.objectives.row import LocalRow, local_row
 from megatron_cdt.training.checkpoint import TrainingState, gather
 from megatron_cdt.training.data_order import rows_of_step, turn_of_rank
 from megatron_cdt.training.optimizer import finish_gradients, update_weights
@@ -52,9 +52,7 @@ def train_step(
     state.optimizer.zero_grad()
     totals = StepTotals(objective)
     mine = turn_of_rank(rows, groups.dp.rank(), groups.dp.size())
-    losses = losses_of_rows(state, pack, mine, objective, totals, rates=(settings.learning_rate, rate))
-    stages_from_here = groups.pp.size() - groups.pp.rank()
-    learn_in_order(losses, rows_in_flight=stages_from_here if objective.rows_overlap else 1)
+    learn_from_rows(state, pack, mine, objective, totals, rates=(settings.learning_rate, rate))
     summed = totals.over_all_ranks(groups)
     check_loss(summed, totals.bad_rows, step, rows, pack)
     finish_gradients(state.ddp, totals.own_units, groups)
@@ -76,23 +74,42 @@ def train_step(
     )
 
 
-def losses_of_rows(
+def learn_from_rows(
     state: TrainingState,
     pack: PackReader,
-    rows: Sequence[int],
+    numbers: Sequence[int],
+    objective: Objective,
+    totals: StepTotals,
+    *,
+    rates: tuple[float, float],
+) -> None:
+    """Add the gradients of the rows of these numbers, and their own numbers to `totals`."""
+    together = objective.rows_together(state.groups.pp.size()) or len(numbers)
+    labelled = []
+    for number in numbers:
+        row = local_row(pack.row(number), state.groups)
+        totals.tokens += row.num_tokens
+        # A row without labels only counts tokens.
+        if row.num_labels:
+            labelled.append((number, row))
+    for first in range(0, len(labelled), together):
+        losses = counted_losses(state, labelled[first : first + together], objective, totals, rates=rates)
+        learn_in_order(losses, state.groups)
+
+
+def counted_losses(
+    state: TrainingState,
+    rows: Sequence[tuple[int, LocalRow]],
     objective: Objective,
     totals: StepTotals,
     *,
     rates: tuple[float, float],
 ) -> Iterator[Tensor]:
-    """Each row's differentiable loss sum, its numbers added to `totals`; a row without labels only counts tokens."""
-    for index in rows:
-        row = local_row(pack.row(index), state.groups)
-        totals.tokens += row.num_tokens
-        if row.num_labels:
-            loss_sum, telemetry = objective(state.ddp.module, row, lr_nominal=rates[0], lr_scheduled=rates[1])
-            totals.add(index, row, loss_sum.item(), telemetry)
-            yield loss_sum
+    """Each (number, row)'s differentiable loss sum, when it is asked for; its numbers are added to `totals`."""
+    losses = objective.losses(state.ddp.module, [row for _, row in rows], lr_nominal=rates[0], lr_scheduled=rates[1])
+    for (number, row), (loss_sum, telemetry) in zip(rows, losses, strict=True):
+        totals.add(number, row, loss_sum.item(), telemetry)
+        yield loss_sum
 
 
 def check_loss(summed: dict[str, float], bad_rows: list[int], step: int, rows: list[int], pack: PackReader) -> None:

@@ -83,3 +83,17 @@ def test_each_kind_of_parallelism_saves_what_it_cuts():
     assert tensor.gradients == tensor.weights
     bf16 = rank_memory(architecture(), settings(dtype="bfloat16"), TOKENS)
     assert (bf16.weights * 2, bf16.adam * 2) == (alone.weights, alone.adam * 3)
+
+
+def test_a_first_stage_holds_as_many_rows_as_there_are_stages_and_cdts_shifts():
+    def bytes_of(method: str, rows: int, pipeline: int) -> int:
+        layout = {"processes": pipeline, "pipeline": pipeline}
+        wanted = settings(method=method, global_batch_rows=rows, layout=layout)
+        return rank_memory(architecture(vocab_size=8, num_layers=12), wanted, TOKENS).activations
+
+    one_row = bytes_of("ce", 1, 4)
+    assert [bytes_of("ce", rows, 4) / one_row for rows in (2, 4, 8)] == [2, 4, 4]
+    # fp32 shift and embedding of every row that is detected together, 16 at most.
+    assert bytes_of("cdt", 8, 4) - bytes_of("ce", 8, 4) == 8 * TOKENS * 128 * 8
+    assert bytes_of("cdt", 32, 4) - bytes_of("ce", 32, 4) == 16 * TOKENS * 128 * 8
+    assert bytes_of("cdt", 8, 1) == bytes_of("ce", 8, 1)

@@ -1,0 +1,56 @@
+"""Four stages with more rows than are detected together: the step is that of one process."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.packs import PackReader
+from megatron_cdt.engine.options import Layout
+from megatron_cdt.engine.parallel import stop_processes
+from megatron_cdt.huggingface.names import tensor_shapes
+from megatron_cdt.huggingface.weights import whole_tensors
+from megatron_cdt.objectives.cdt import ROWS_PER_STAGE
+from megatron_cdt.training.settings import TrainSettings
+from megatron_cdt.training.step import train_step
+from tests.megatron_cdt.distributed import run_distributed, start_layout
+from tests.megatron_cdt.huggingface.models import VOCAB, random_llama
+from tests.megatron_cdt.training.job import train_settings, write_pack
+from tests.megatron_cdt.training.test_layout_matrix import (
+    ADAM_EPS,
+    SEGMENTS,
+    assert_same_weights,
+    row_of,
+    state_of,
+)
+
+STAGES = 4
+BATCH = STAGES * ROWS_PER_STAGE + 2
+
+
+def one_step(folder: Path, layout: Layout) -> tuple[dict, dict | None]:
+    """Metrics of a step in this process, and the weights afterwards where they are whole."""
+    groups = start_layout(layout)
+    settings = TrainSettings(**train_settings(global_batch_rows=BATCH, adam_eps=ADAM_EPS))
+    state = state_of(folder / "model", settings, groups, {})
+    metrics = train_step(state, PackReader(folder / "packs"), settings, 1, 0).metrics
+    shapes = tensor_shapes(state.architecture)
+    tensors = [tensor.clone() for tensor in whole_tensors(state.ddp.module, groups, shapes)]
+    return metrics, dict(zip(shapes, tensors, strict=True)) if groups.pp.rank() == 0 else None
+
+
+def test_a_cdt_step_of_four_stages_is_that_of_one_process(tmp_path):
+    random_llama(tmp_path / "model", num_hidden_layers=4)
+    write_pack(
+        tmp_path / "packs",
+        rows=6,
+        seed=0,
+        tokenizer_digest="t",
+        make_row=lambda _, number: row_of("all", number),
+        length=sum(SEGMENTS),
+        vocab_size=VOCAB,
+    )
+    wanted_metrics, wanted_weights = one_step(tmp_path, Layout())
+    stop_processes()
+    for metrics, weights in run_distributed(one_step, STAGES, tmp_path, Layout(pipeline=STAGES)):
+        assert metrics == pytest.approx(wanted_metrics, rel=1e-5)
+        assert_same_weights(weights, wanted_weights, ("cdt", "pp4"))

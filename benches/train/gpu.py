@@ -6,7 +6,8 @@
 Random weights in bf16 with an fp32 residual stream, as denoising trains; TransformerEngine's layers and attention
 where it is installed. TFLOP/s and MFU count what the maths needs for real tokens (causal pairs, sum of L_i^2 / 2, no
 padding; nothing that recomputation does again; detection counts in a CDT step). Forward and backward of one row; the
-optimizer and communication between GPUs are not part of it. FP8 is not measured.
+optimizer and communication between GPUs are not part of it. Where TransformerEngine is installed, CDT is measured with
+FP8 detection too, and how many of the row's tokens its mask sees as the exact one does.
 """
 
 import math
@@ -25,7 +26,11 @@ from benches.train.report import Table, bytes_text
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel, build_model, uses_transformer_engine
 from megatron_cdt.engine.options import Recompute
+from megatron_cdt.objectives.cdt import detect
+from megatron_cdt.objectives.row import LocalRow
+from megatron_cdt.objectives.settings import CdtSettings
 
+FP8 = "cdt, fp8 detection"
 LENGTHS = (8192, 32768, 65536, 131072)
 # Dense bf16 peaks of the makers' data sheets, in TFLOP/s; the first name that occurs in the device's decides.
 PEAK_TFLOPS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.0, "H200": 989.0, "B200": 2250.0, "A100": 312.0}
@@ -124,11 +129,14 @@ def length_rows(
     forward = ForwardFlops.of(architecture, shape, row.num_labels, causal_half=True)
     least = least_ratio(architecture, shape, row.num_labels, causal_half=True, recompute=recompute)
     rows, plain_seconds = [], math.nan
-    for method, step in (("ce", plain_step(groups)), ("cdt", denoising_step(groups))):
+    steps = {"ce": plain_step(groups), "cdt": denoising_step(groups)}
+    if uses_transformer_engine():
+        steps[FP8] = denoising_step(groups, CdtSettings(detection_precision="fp8"))
+    for method, step in steps.items():
         measured = measure(partial(step, model, row), repetitions)
         if method == "ce":
             plain_seconds = measured.seconds
-        needed = least_flops(forward, denoising=method == "cdt", attention_backward=MODEL_ATTENTION_BACKWARD)
+        needed = least_flops(forward, denoising=method != "ce", attention_backward=MODEL_ATTENTION_BACKWARD)
         rate = needed / measured.seconds / 1e12
         rows.append(
             {
@@ -141,7 +149,17 @@ def length_rows(
                 "MFU": f"{rate / peak:.1%}" if peak else "n/a",
                 "peak memory": bytes_text(measured.peak_bytes) if measured.peak_bytes else "n/a",
                 "time / CE": measured.seconds / plain_seconds,
-                "least / CE": least if method == "cdt" else 1.0,
+                "least / CE": 1.0 if method == "ce" else least,
+                "mask as exact": f"{mask_agreement(model, row, groups):.2%}" if method == FP8 else "",
             }
         )
     return rows
+
+
+def mask_agreement(model: LanguageModel, row: LocalRow, groups) -> float:
+    """The share of a row's tokens that detection in FP8 and in the model's dtype call the same."""
+    masks = [
+        detect(model, row, model.embed(row.input_ids_T), reduction="sum", groups=groups, precision=precision).noise_T
+        for precision in ("model", "fp8")
+    ]
+    return (masks[0] == masks[1]).double().mean().item()

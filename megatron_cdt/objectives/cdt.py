@@ -18,6 +18,7 @@ import torch.distributed as dist
 from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
+from megatron_cdt.engine.fp8 import fp8_layers
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import learn_in_order
@@ -77,7 +78,14 @@ class ContextDenoising(TokenObjective):
         """Detects in all rows first, the weights being the same for all, then each row's loss sum and telemetry."""
         lr = lr_nominal if self.settings.lr_source == "nominal" else lr_scheduled
         embeddings = [model.embed(row.input_ids_T) for row in rows]
-        detections = detect_in_rows(model, rows, embeddings, reduction=self.settings.reduction, groups=self.groups)
+        detections = detect_in_rows(
+            model,
+            rows,
+            embeddings,
+            reduction=self.settings.reduction,
+            groups=self.groups,
+            precision=self.settings.detection_precision,
+        )
         detached = self.settings.embedding_gradient == "detached"
         found = [self.denoising_of(model, *of_row, lr=lr) for of_row in zip(rows, embeddings, detections, strict=True)]
         del detections
@@ -124,10 +132,18 @@ def real_embeddings(row: LocalRow, model: LanguageModel, groups: ProcessGroupCol
 
 
 def detect(
-    model: LanguageModel, row: LocalRow, embeddings_TBH: Tensor, *, reduction: str, groups: ProcessGroupCollection
+    model: LanguageModel,
+    row: LocalRow,
+    embeddings_TBH: Tensor,
+    *,
+    reduction: str,
+    groups: ProcessGroupCollection,
+    precision: str = "model",
 ) -> Detection:
-    """Critical token detection (Eq. 2): one forward and one backward through the frozen model."""
-    (detection,) = detect_in_rows(model, [row], [embeddings_TBH], reduction=reduction, groups=groups)
+    """Critical token detection (Eq. 2): one forward and one backward through the frozen model, in fp8 where asked."""
+    (detection,) = detect_in_rows(
+        model, [row], [embeddings_TBH], reduction=reduction, groups=groups, precision=precision
+    )
     return detection
 
 
@@ -138,6 +154,7 @@ def detect_in_rows(
     *,
     reduction: str,
     groups: ProcessGroupCollection,
+    precision: str = "model",
 ) -> list[Detection]:
     """The same for rows with their embeddings; the stages of a pipeline work on different ones at a time."""
     leaves = [embeddings_TBH.detach().requires_grad_() for embeddings_TBH in embeddings]
@@ -149,7 +166,8 @@ def detect_in_rows(
             sums.append(loss_sum.detach())
             yield loss_sum / row.num_labels if reduction == "mean" else loss_sum
 
-    with frozen(model), torch.enable_grad():
+    numbers = fp8_layers(model) if precision == "fp8" else contextlib.nullcontext()
+    with frozen(model), torch.enable_grad(), numbers:
         # backward(), not autograd.grad(): recomputed layers allow no other, and the leaf is all that takes a gradient.
         learn_in_order(losses(), groups)
     found = zip(rows, leaves, sums, strict=True)

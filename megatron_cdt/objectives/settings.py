@@ -26,6 +26,10 @@ class CdtSettings(Settings):
     residual_dtype: Literal["float32", "model"] = Field(
         default="float32", description="dtype in which E' enters the layers; in bfloat16 a small shift rounds away"
     )
+    detection_precision: Literal["model", "fp8"] = Field(
+        default="model",
+        description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; unproven)",
+    )
 
 
 class LongCeSettings(Settings):

@@ -14,6 +14,7 @@ from contracts.errors import InputError
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
 from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.engine.fp8 import check_fp8
 from megatron_cdt.engine.model import check_divides
 from megatron_cdt.training.data_order import rows_of_step
 from megatron_cdt.training.determinism import check_promise
@@ -37,8 +38,12 @@ ROWS_LOOKED_AT = 2000
 def dry_run(paths: Paths, settings: TrainSettings, if_changed: str) -> str:
     """Check everything that can be checked without starting; returns the run's figures, one a line."""
     check_sinks(settings.sinks)
+    if settings.detects_in_fp8:
+        check_fp8()
     if settings.deterministic:
-        check_promise(os.environ, settings.layout.engine_layout, on_gpu=has_gpu())
+        check_promise(
+            os.environ, settings.layout.engine_layout, on_gpu=has_gpu(), detects_in_fp8=settings.detects_in_fp8
+        )
     inputs = open_inputs(paths, settings)
     check_divides(inputs.architecture, settings.layout.tensor, settings.layout.pipeline)
     check_labels(inputs.pack, settings)

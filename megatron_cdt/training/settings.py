@@ -98,6 +98,11 @@ class TrainSettings(MethodSettings):
         return self.method == "cdt" and self.cdt.residual_dtype == "float32" and self.dtype != "float32"
 
     @property
+    def detects_in_fp8(self) -> bool:
+        """Whether CDT's detection pass runs in FP8."""
+        return self.method == "cdt" and self.cdt.detection_precision == "fp8"
+
+    @property
     def identity(self) -> dict:
         """The fields that decide the numbers of the run, as JSON values."""
         of_other_methods = set(MethodSettings.model_fields) - {"method", self.method}

@@ -21,6 +21,7 @@ from contracts.settings import load_settings
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME, load_model_checkpoint
 from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.engine.fp8 import check_fp8
 from megatron_cdt.engine.model import LanguageModel, build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
@@ -90,8 +91,10 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
         die_with_launcher()
     stop = StopRequest()
     check_sinks(settings.sinks)
+    if settings.detects_in_fp8:
+        check_fp8()
     if settings.deterministic:
-        make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu())
+        make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu(), detects_in_fp8=settings.detects_in_fp8)
     if not has_gpu():
         torch.set_num_threads(settings.cpu_threads)
     groups = start_processes(settings.layout.engine_layout)

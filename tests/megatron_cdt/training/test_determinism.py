@@ -54,3 +54,8 @@ def test_the_model_that_is_trained_has_megatrons_deterministic_mode(tiny_archite
     model = model_to_train(tiny_architecture, settings, groups)
     assert model.config.deterministic_mode == deterministic
     assert model.embedding.word_embeddings.deterministic_mode == deterministic
+
+
+def test_detection_in_fp8_is_refused_for_lack_of_proof():
+    with pytest.raises(InputError, match=r"refuses cdt\.detection_precision fp8"):
+        check_promise({}, Layout(), on_gpu=True, detects_in_fp8=True)

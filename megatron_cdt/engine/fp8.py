@@ -1,0 +1,38 @@
+"""FP8 for CDT's detection pass, on GPUs with TransformerEngine; refused in one line anywhere else.
+
+The recipe scales every tensor by its own largest value (current scaling). Delayed scaling would remember earlier rows:
+what is noise would then depend on where a run was resumed.
+Nobody has run this on a GPU yet. `python -m benches.train --gpu` measures how well its mask agrees with the exact one.
+"""
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+
+from contracts.errors import InputError
+from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.engine.model import LanguageModel, uses_transformer_engine
+
+CURE = 'set cdt.detection_precision to "model"'
+
+
+def check_fp8() -> None:
+    """Raises InputError where there is no GPU, no TransformerEngine, or one that knows no current scaling."""
+    if not has_gpu():
+        raise InputError(f"cdt.detection_precision: fp8 needs a GPU; {CURE}")
+    if not uses_transformer_engine():
+        raise InputError(f"cdt.detection_precision: fp8 needs TransformerEngine, which is not installed; {CURE}")
+    if not hasattr(importlib.import_module("transformer_engine.common.recipe"), "Float8CurrentScaling"):
+        raise InputError(f"cdt.detection_precision: fp8 needs TransformerEngine 2.2 or newer; install it, or {CURE}")
+
+
+@contextlib.contextmanager
+def fp8_layers(model: LanguageModel) -> Iterator[None]:
+    """TransformerEngine's linear layers multiply in FP8 inside; weights have changed and are quantized anew."""
+    check_fp8()
+    engine = importlib.import_module("transformer_engine.pytorch")
+    recipe = importlib.import_module("transformer_engine.common.recipe").Float8CurrentScaling()
+    # Megatron's layers keep the FP8 copy of their weights until they are told that a new step has begun.
+    model.set_is_first_microbatch()
+    with engine.fp8_autocast(enabled=True, fp8_recipe=recipe):
+        yield

@@ -16,11 +16,11 @@ def keep_ends(context: BuildContext, text: str, limit: int) -> str:
     """`text` where it has at most `limit` tokens (BOS counts), else its two ends of limit // 2 tokens each."""
     if limit < 2:
         raise InputError(f"--length {context.length}: leaves no room for the prompt; choose a longer length")
-    tokens = [*context.beginning, *context.tokenizer.encode(text)]
-    if len(tokens) <= limit:
+    tokens, beginning = context.tokenizer.encode(text), len(context.beginning)
+    if beginning + len(tokens) <= limit:
         return text
     half = limit // 2
-    return context.tokenizer.decode(tokens[:half]) + context.tokenizer.decode(tokens[-half:])
+    return context.tokenizer.decode(tokens[: half - beginning]) + context.tokenizer.decode(tokens[-half:])
 
 
 def cut_prompt(context: BuildContext, prompt: Prompt, limit: int) -> Prompt:

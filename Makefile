@@ -45,6 +45,10 @@ $(BENCH)/.ready: $(READY) benches/data/requirements.txt
 bench-train: $(READY) ## What a training step costs: operations, memory, time (CPU, three minutes)
 	OMP_NUM_THREADS=1 python -W ignore -m benches.train --output docs/benchmarks/train-cpu
 
+.PHONY: bench-eval
+bench-eval: $(READY) ## Samples and answers per second beside the usual ways, and the fan-out's overhead (CPU, five minutes)
+	OMP_NUM_THREADS=1 python -W ignore -m benches.eval --output docs/benchmarks/eval-cpu
+
 .PHONY: lint
 lint: $(READY) ## ruff, snakefmt, snakemake --lint
 	ruff check .

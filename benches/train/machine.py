@@ -52,11 +52,11 @@ def revision() -> str:
     return described.stdout.strip() or "unknown"
 
 
-def circumstances(load_before: float) -> dict[str, object]:
+def circumstances(load_before: float, program: str = "benches.train") -> dict[str, object]:
     """What stands above the tables."""
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": shlex.join(["python", "-m", "benches.train", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", program, *sys.argv[1:]]),
         "code": revision(),
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "processor": processor(),

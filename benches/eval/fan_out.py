@@ -1,0 +1,128 @@
+"""What the fan-out costs per cell: Snakemake's own work, and starting a job whose answer is there or is not.
+
+The matrix is evaluated by no model: its cells are only planned (a dry run). The two jobs are real ones, of a small
+model: one that must load it, one whose cell another job has answered ahead.
+"""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from benches.train.report import Table, verdict
+from eval.registry import known_task
+from eval.samples import Cell, write_samples
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TASKS = ("niah_single_1", "niah_multikey_2", "vt", "cwe", "fwe")
+METHODS = ("dense", "rag", "flexprefill", "xattention")
+DRY_RUN_SECONDS = 10
+
+
+def matrix(folder: Path, models: int, lengths: int) -> tuple[Path, int]:
+    """(configuration, cells) of `models` x 4 methods x 5 tasks x `lengths`; the models are empty folders."""
+    folder.mkdir()
+    names = {f"model{number}": str(folder / f"model{number}") for number in range(models - 1)}
+    for path in names.values():
+        Path(path).mkdir()
+        Path(path, "config.json").write_text("{}\n")
+    demo = yaml.safe_load((REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    demo["run"], demo["corpus"]["path"] = "matrix", str(REPOSITORY / "resources" / "pg19")
+    demo["train"]["methods"] = ["ce"]
+    demo["eval"] = {
+        "lengths": [1024 * (number + 1) for number in range(lengths)],
+        "models": names,
+        "inference": {"methods": list(METHODS)},
+        "benchmarks": {"ruler": {"tasks": list(TASKS)}},
+    }
+    assert all(known_task("ruler", task).answer == "text" for task in TASKS)
+    path = folder / "matrix.json"
+    path.write_text(json.dumps(demo))
+    return path, models * len(METHODS) * len(TASKS) * lengths
+
+
+def user_seconds(words: list[str], folder: Path) -> float:
+    """User CPU seconds of a command and what it starts; its output is shown where it fails."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    ended = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(words)}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+
+def fan_out_table(scratch: Path, model: Path, tokenizer, models: int, lengths: int) -> Table:
+    """Four rows: the dry run, a job that loads its model, one that finds its answer, one that scores."""
+    configuration, cells = matrix(scratch / "matrix", models, lengths)
+    words = ["snakemake", "--dry-run", "--quiet", "all", "--snakefile", str(REPOSITORY / "Snakefile")]
+    planning = user_seconds([*words, "--configfile", str(configuration)], scratch / "matrix")
+    loading, naming = job_seconds(scratch / "job", model, tokenizer)
+    rows = [
+        {
+            "what": f"snakemake --dry-run, {cells:,} cells",
+            "CPU s": planning,
+            "ms a cell": 1000 * planning / cells,
+            "target": f"< {DRY_RUN_SECONDS} s",
+            "": verdict(planning < DRY_RUN_SECONDS),
+        },
+        {"what": "job that loads its model and answers", "CPU s": loading, "ms a cell": 1000 * loading},
+        {"what": "job whose answer is there already", "CPU s": naming, "ms a cell": 1000 * naming},
+    ]
+    together = 16
+    mean = (loading + (together - 1) * naming) / together
+    rows.append(
+        {"what": f"mean of a part of {together} cells", "CPU s": mean, "ms a cell": 1000 * mean, "target": "< loading"}
+        | {"": verdict(mean < loading)}
+    )
+    notes = ["user CPU seconds of the whole process; the job's cell has one prompt of 16 tokens and one new token"]
+    return Table("The fan-out's overhead per cell", [in_order(row) for row in rows], notes)
+
+
+def in_order(row: dict) -> dict:
+    """The row with its columns in the table's order."""
+    return {key: row.get(key, "") for key in ("what", "CPU s", "ms a cell", "target", "")}
+
+
+def job_seconds(folder: Path, model: Path, tokenizer) -> tuple[float, float]:
+    """CPU seconds of (a job that loads the model, the same job where the answer is kept)."""
+    folder.mkdir()
+    ids = list(range(5, 21))
+    row = {"input": "", "context": [0, 0], "question": "", "answer_prefix": "", "answers": [], "chat": False}
+    settings = {"seed": 0, "begin_with_bos": False, "chat_template": None, "chat_date": "2024-07-26"}
+    write_samples(
+        folder / "samples.jsonl",
+        cell=Cell("ruler", "vt", 32),
+        rows=[{**row, "tokens_to_generate": 1, "input_ids": ids, "length": 17}],
+        facts={},
+        inputs={"tokenizer_digest": tokenizer.digest},
+        settings=settings,
+        code="",
+        packages=(),
+    )
+    output = folder / "predictions.jsonl"
+    (folder / "plan.json").write_text("{}\n")
+    words = [
+        sys.executable,
+        "-m",
+        "eval",
+        "generate",
+        "--model",
+        str(model),
+        "--samples",
+        str(folder / "samples.jsonl"),
+    ]
+    words += ["--output", str(output), "--plan", str(folder / "plan.json")]
+    loading = user_seconds(words, folder)
+    output.unlink()
+    return loading, user_seconds(words, folder)
+
+
+def copy_tokenizer(source: Path, model: Path) -> None:
+    """Put the tokenizer's files beside the weights."""
+    for file in source.iterdir():
+        shutil.copy(file, model)

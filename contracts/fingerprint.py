@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -49,15 +50,22 @@ def code_fingerprint(*modules: str) -> str:
 
 def code_sources(*modules: str) -> dict[str, str]:
     """{module: hex sha256 of its source} of `modules` and of all they import inside this repository."""
-    sources: dict[str, Path] = {}
+    sources: dict[str, str] = {}
     pending = list(modules)
     while pending:
         name = pending.pop()
-        if name in sources:
-            continue
-        sources[name] = module_source(name)
-        pending += imported_modules(sources[name])
-    return {name: sha256_file(path) for name, path in sources.items()}
+        if name not in sources:
+            source = module_source(name)
+            status = source.stat()
+            sources[name], imports = read_source(source, status.st_mtime_ns, status.st_size)
+            pending += imports
+    return sources
+
+
+@cache
+def read_source(source: Path, _modified: int, _size: int) -> tuple[str, list[str]]:
+    """(sha256, imported modules) of a source file, read once: a workflow asks for it hundreds of times."""
+    return sha256_file(source), imported_modules(source)
 
 
 def module_source(name: str) -> Path:

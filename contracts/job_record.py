@@ -1,6 +1,6 @@
 """A record of every job that a workflow runs: command, host, times, exit code, environment, and the code that ran.
 
-in : MEGATRON_CDT_RECORDS=<folder>; without it nothing is written
+in : MEGATRON_CDT_RECORDS=<folder>; without it nothing is written. {run} in it is the run that --output lies in
 out: <folder>/jobs/<start>-<host>-<pid>.json, and, once for all that share them, environments/<sha256>.json and
      code/<sha256>.json (the modules of this repository that the process had loaded, with their sha256)
 Invariants: a job's file is there from its start, so an attempt that was killed leaves one without an end; secrets are
@@ -36,7 +36,7 @@ RECORDER = ("contracts.job_record", "contracts.job_environment", "contracts.secr
 @contextlib.contextmanager
 def recorded(program: str, arguments: list[str]) -> Iterator[None]:
     """Record this process as one job; the exit code is read from how the block ends."""
-    folder = os.environ.get(FOLDER_VARIABLE)
+    folder = folder_of(arguments)
     if not folder or os.environ.get("LOCAL_RANK", "0") != "0":  # one record a host; the others saw the same
         yield
         return
@@ -57,6 +57,16 @@ def recorded(program: str, arguments: list[str]) -> Iterator[None]:
         raise
     finally:
         write(folder, name, record | ending(folder, started) | {"exit_code": code})
+
+
+def folder_of(arguments: list[str]) -> str | None:
+    """Where the records of this job go: results/{run}/records with the run of --output results/<run>/..."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder or "{run}" not in folder:
+        return folder
+    output = arguments[arguments.index("--output") + 1] if "--output" in arguments[:-1] else ""
+    parts = Path(output).parts
+    return folder.replace("{run}", parts[1]) if len(parts) > 1 and parts[0] == "results" else None
 
 
 def beginning(program: str, arguments: list[str], started: float) -> dict:

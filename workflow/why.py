@@ -89,7 +89,7 @@ def explanation(stage: str, jobs: list[Job]) -> str:
 
 def places(wildcards: list[str]) -> str:
     """Which jobs of a rule: the wildcards of a few, or how many there are."""
-    named = [values for values in wildcards if values]
+    named = sorted(values for values in wildcards if values)
     if len(named) > SHOWN:
         return f" ({len(named)} jobs)"
     return f" ({' | '.join(named)})" if named else ""

@@ -14,7 +14,7 @@ from tests.slurm.site import Clone, Cluster, missing_for_slurm
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
-    """A Slurm of three idle nodes; without Slurm's packages the test is skipped."""
+    """A Slurm of four idle nodes; without Slurm's packages the test is skipped."""
     if missing := missing_for_slurm():
         pytest.skip(missing)
     shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent

@@ -1,4 +1,4 @@
-"""A real Slurm of three nodes on this host, and copies of the repository that run their workflow on it.
+"""A real Slurm of four nodes on this host, and copies of the repository that run their workflow on it.
 
 The copies have a corpus of four books, the configuration tiny.yaml in place of the demo, and the shipped profile with
 this site's entries: two nodes a training, little memory, and looks at the jobs that suit jobs of seconds.
@@ -150,7 +150,7 @@ class Clone:
     def finish(self, snakemake: subprocess.Popen) -> None:
         """Wait for a Snakemake that has been started; it must end well."""
         try:
-            code = snakemake.wait(timeout=480)
+            code = snakemake.wait(timeout=900)
         finally:
             snakemake.kill()
         assert code == 0, self.said()[-6000:]
@@ -195,13 +195,19 @@ class Clone:
             except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
                 continue
 
+    def kill_all(self) -> None:
+        """End whatever a test that failed has left running here."""
+        for process, _ in self.processes():
+            process.kill()
+
     def steps(self) -> int:
         """How many steps the training of `ce` has recorded."""
         return sum(len(path.read_text().splitlines()) for path in self.results.glob("train/ce/run-*/metrics.jsonl"))
 
-    def hold_training(self, step: int) -> list[psutil.Process]:
+    def hold_training(self, snakemake: subprocess.Popen, step: int) -> list[psutil.Process]:
         """Stop the processes of the training of `ce` after `step` steps, so that something can happen to it."""
-        until(lambda: self.steps() >= step, f"step {step} in {self.folder}")
+        until(lambda: self.steps() >= step or snakemake.poll() is not None, f"step {step} in {self.folder}")
+        assert snakemake.poll() is None, self.said()[-6000:]
         trainers = self.trainers()
         for trainer in trainers:
             trainer.suspend()
@@ -221,16 +227,22 @@ def go_on(processes: list[psutil.Process]) -> None:
             continue
 
 
-def has_pending(process: psutil.Process, number: signal.Signals) -> bool:
-    """Whether a signal waits for a process that is held."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
-    return bool(int(status["ShdPnd"], 16) >> (number - 1) & 1)
+def has_met(process: psutil.Process, number: signal.Signals) -> bool:
+    """Whether a signal waits for a process that is held, or has ended it already: scancel wakes what it signals."""
+    try:
+        text = Path(f"/proc/{process.pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    status = dict(line.split(":", 1) for line in text.splitlines())
+    return "T" not in status["State"] or bool(int(status["ShdPnd"], 16) >> (number - 1) & 1)
 
 
 def is_of_the_moment(path: Path) -> bool:
     """Whether a result says when or where it was made."""
-    return path.parts[0] in OF_THE_MOMENT or (
-        path.parts[0] == "train" and any(part in OF_THE_TRAINING_S_MOMENT for part in path.parts)
+    return (
+        path.parts[0] in OF_THE_MOMENT
+        or path.parts[:2] == ("eval", "digests")
+        or (path.parts[0] == "train" and any(part in OF_THE_TRAINING_S_MOMENT for part in path.parts))
     )
 
 

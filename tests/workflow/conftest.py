@@ -30,6 +30,7 @@ if output.suffix in {".jsonl", ".json", ".html"}:
         output.with_suffix(".manifest.json").write_text("done")
     if "report" in sys.argv:
         output.with_suffix(".json").write_text("done")
+        output.with_suffix(".tables").mkdir(exist_ok=True)
 else:
     output.mkdir(parents=True, exist_ok=True)
     (output / "done.json").write_text("done")

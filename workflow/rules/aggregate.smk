@@ -11,6 +11,7 @@ rule aggregate:
         "../../environment.yml"
     threads: 1
     resources:
+        lanes=1,
         mem_mb=1000,
         runtime=30,
     params:

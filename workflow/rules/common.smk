@@ -23,7 +23,7 @@ from eval.cells import cell_settings, cells_of, planned_parts, suits
 from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
 from eval.inference.methods import answer_settings, answering_modules
 from eval.registry import known_task
-from workflow.sole_run import claim_run
+from workflow.sole_run import claim_folder
 
 # The stages find the repository's packages from any working directory, and run in the Python that runs Snakemake
 # unless Snakemake was told to make a conda environment for them.
@@ -101,7 +101,7 @@ def check_across_sections():
 SCHEMA = check_configuration()
 check_places()
 # A dry run only looks, and a job belongs to the Snakemake that submitted it.
-CLAIM = claim_run(config["run"]) if workflow.is_main_process and not workflow.output_settings.dryrun else None
+CLAIM = claim_folder() if workflow.is_main_process and not workflow.output_settings.dryrun else None
 # Every command leaves a record of itself here (contracts/job_record.py); no rule declares or reads it.
 os.environ.update(MEGATRON_CDT_RECORDS=f"results/{config['run']}/records")
 KNOWN_METHODS = SCHEMA["$defs"]["TrainSection"]["properties"]["methods"]["items"]["enum"]

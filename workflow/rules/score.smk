@@ -14,7 +14,7 @@ rule score:
     threads: 1
     resources:
         lanes=1,
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        mem_mb=1000,
         runtime=30,
     params:
         judges=judge_options,

@@ -1,5 +1,6 @@
-# A study: each of its runs is the workflow of that run, with its rules named after it. Targets: a run's name for all of
-# it, or <run>_<stage>, e.g. paper-lm-llama_evaluate.
+# A study: each of its runs is the workflow of that run, with its rules named after it. Targets: <run>_<stage>, with
+# every other character than a letter or digit as an underscore, e.g. paper_lm_llama31_8b_evaluate.
+import os
 import re
 import sys
 from pathlib import Path
@@ -20,7 +21,21 @@ def study_of(configuration):
         sys.exit(2)
 
 
+def prefix_of(run):
+    """What the names of a run's rules begin with."""
+    return f"{re.sub('[^A-Za-z0-9]', '_', run)}_"
+
+
+def for_every_run(by_rule):
+    """What a profile says of a rule, said of this rule of every run."""
+    return {**by_rule, **{prefix_of(run) + rule: said for run in RUNS for rule, said in by_rule.items()}}
+
+
 RUNS = study_of(config)
+RESOURCES, GROUPS = workflow.resource_settings, workflow.group_settings
+RESOURCES.overwrite_resources = for_every_run(RESOURCES.overwrite_resources)
+RESOURCES.overwrite_threads = for_every_run(RESOURCES.overwrite_threads)
+GROUPS.overwrite_groups = for_every_run(GROUPS.overwrite_groups)
 
 
 rule all:
@@ -30,7 +45,7 @@ rule all:
 
 
 for RUN, SETTINGS in RUNS.items():
-    PREFIX = f"{re.sub(r'[^A-Za-z0-9]', '_', RUN)}_"
+    PREFIX = prefix_of(RUN)
 
     module:
         name: RUN
@@ -40,3 +55,7 @@ for RUN, SETTINGS in RUNS.items():
             SETTINGS
 
     use rule * from RUN as PREFIX*
+
+
+# A job's records lie in the folder of the run whose file it makes.
+os.environ.update(MEGATRON_CDT_RECORDS="results/{run}/records")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Start a Slurm of three nodes on this host, with accounting, for tests.
+# Start a Slurm of four nodes on this host, with accounting, for tests.
 #   tests/slurm/cluster/start.sh FOLDER      as root; needs Debian's slurm-wlm munge slurmdbd mariadb-server
 # Keys, state, logs, process ids and the database lie in FOLDER. The host as a whole gets links from /etc/slurm to it
 # (jobs lose SLURM_CONF, so commands must find the default place) and the nodes' names in /etc/hosts.
@@ -39,7 +39,7 @@ write_configuration() {
         fi
         ln -sfn "$ROOT/etc/$name" "/etc/slurm/$name"
     done
-    grep -q '# slurm tests$' /etc/hosts || echo '127.0.0.1 node1 node2 node3 # slurm tests' >> /etc/hosts
+    grep -q '# slurm tests$' /etc/hosts || echo '127.0.0.1 node1 node2 node3 node4 # slurm tests' >> /etc/hosts
 }
 
 start_database() {
@@ -70,12 +70,12 @@ start_accounting() {
 start_slurm() {
     slurmctld -i
     wait_for 30 slurmctld scontrol ping
-    for node in node1 node2 node3; do slurmd -N "$node"; done
-    wait_for 60 "a node" sh -c '[ "$(sinfo -h -t idle -o %D)" = 3 ]'
+    for node in node1 node2 node3 node4; do slurmd -N "$node"; done
+    wait_for 60 "a node" sh -c '[ "$(sinfo -h -t idle -o %D)" = 4 ]'
 }
 
 export PATH="$PATH:/usr/sbin:/sbin"
-mkdir -p "$ROOT"/{etc,munge,state,spool/node{1,2,3},run,log,mysql}
+mkdir -p "$ROOT"/{etc,munge,state,spool/node{1,2,3,4},run,log,mysql}
 chmod 755 "$ROOT" "$ROOT"/*
 start_munge
 write_configuration

@@ -23,7 +23,7 @@ for _ in $(seq 200); do
     [ -n "$(timeout 5 squeue -h 2> /dev/null)" ] || break
     sleep 0.1
 done
-for name in slurmd-node1 slurmd-node2 slurmd-node3 slurmctld slurmdbd mariadbd munged; do stop "$name"; done
+for name in slurmd-node1 slurmd-node2 slurmd-node3 slurmd-node4 slurmctld slurmdbd mariadbd munged; do stop "$name"; done
 for name in slurm.conf gres.conf; do
     [ "$(readlink "/etc/slurm/$name")" != "$ROOT/etc/$name" ] || rm -f "/etc/slurm/$name"
 done

@@ -87,6 +87,15 @@ def test_cells_answered_together_are_those_answered_alone_in_any_order(cells, mo
         assert together[task].read_bytes() == backwards[task].read_bytes() == alone.read_bytes()
 
 
+@pytest.mark.parametrize("done", [0, 1, 3, 4])
+def test_texts_that_were_cut_off_in_the_middle_are_finished_with_the_same_bytes(cells, model_folder, tmp_path, done):
+    whole = generate(model_folder, {"vt": cells["vt"]}, tmp_path / "whole")["vt"].read_bytes()
+    lines = whole.splitlines(keepends=True)
+    broken = tmp_path / "vt.predictions.jsonl"
+    Path(f"{broken}.partial").write_bytes(b"".join(lines[: done + 1]) + lines[done + 1][:9])
+    assert generate(model_folder, {"vt": cells["vt"]}, tmp_path)["vt"].read_bytes() == whole
+
+
 def test_a_model_is_loaded_once_and_not_at_all_where_every_answer_is_there(cells, model_folder, tmp_path, monkeypatch):
     loads = []
     module = Answering(str(model_folder), "dense", InferenceSettings(), GenerationSettings(), "cpu").backend_module

@@ -1,7 +1,7 @@
 """Causal attention over a choice of blocks; a block that is not chosen is not computed.
 
-in : query [heads, n, d], key and value [groups, n, d], chosen bool [heads, blocks, blocks] (query block, key block)
-out: [heads, n, d], softmax over the chosen keys only
+in : query [heads, n, d], key [groups, n, d], value [groups, n, e]; chosen bool [heads, query blocks, key blocks]
+out: [heads, n, e], softmax over the chosen keys only
 invariant: with every causal block chosen the result is causal attention, up to the order of its sums.
 """
 
@@ -26,7 +26,7 @@ def block_sparse_attention(
     """Attention of every head over its chosen blocks; each query block must have its own key block chosen."""
     heads, tokens, _ = query.shape
     group_size = heads // key.shape[0]
-    output = torch.empty_like(query)
+    output = query.new_empty(heads, tokens, value.shape[-1])
     for head in range(heads):
         keys, values = key[head // group_size], value[head // group_size]
         for row in range(count_blocks(tokens, block)):

@@ -73,7 +73,8 @@ def takes_prompt_attention(model: PreTrainedModel) -> bool:
     config = model.config
     sliding = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    return bool(getattr(model, "_supports_attention_backend", False)) and not sliding and kinds == {"full_attention"}
+    offered = getattr(model, "_supports_attention_backend", False) and getattr(model, "_supports_sdpa", False)
+    return bool(offered) and not sliding and kinds == {"full_attention"}
 
 
 def give_attention(model: PreTrainedModel, name: str, attention: PromptAttention) -> None:

@@ -64,8 +64,7 @@ def test_answers_side_by_side_are_those_of_generate_alone(backend, model_folder,
         assert answer.text == tokenizer.decode(tokens)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 7, 64])
-@pytest.mark.parametrize("most_tokens", [1, 150, 10**6])
+@pytest.mark.parametrize(("rows", "most_tokens"), [(1, 10**6), (2, 150), (7, 10**6), (64, 1), (64, 10**6)])
 def test_neither_the_number_of_rows_nor_their_order_changes_an_answer(model_folder, tokenizer, rows, most_tokens):
     asked = requests(17)
     expected = list(with_rows(model_folder, tokenizer, 1).answers(asked))

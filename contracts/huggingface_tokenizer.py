@@ -38,6 +38,7 @@ class HuggingFaceTokenizer:
         self.vocab_size = max(self.tokenizer.get_vocab(with_added_tokens=True).values()) + 1
         added = self.tokenizer.get_added_tokens_decoder()
         self.special_tokens = {token.content: number for number, token in added.items() if token.special}
+        self.special_ids = frozenset(self.special_tokens.values())
         self.bos_id = self.id_of(named_token(path, "bos_token"))
         self.eos_id = self.id_of(named_token(path, "eos_token"))
         self.digest = sha256_file(path)
@@ -83,7 +84,8 @@ class HuggingFaceTokenizer:
         return encoding.ids, encoding.offsets
 
     def decode(self, ids: list[int]) -> str:
-        return self.tokenizer.decode([int(token) for token in ids], skip_special_tokens=True)
+        # The library itself lets a special token through that its file marks as normalized.
+        return self.tokenizer.decode([int(token) for token in ids if int(token) not in self.special_ids])
 
     def piece(self, token_id: int) -> str:
         name = self.tokenizer.id_to_token(int(token_id))

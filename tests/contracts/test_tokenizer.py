@@ -1,5 +1,6 @@
 """The Tokenizer interface: the same promises from every file format."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,18 @@ def test_special_tokens_have_names_and_leave_no_trace_in_text(tokenizer: Tokeniz
     assert tokenizer.piece(eos) in ("</s>", "<|end_of_text|>")
     assert tokenizer.special_tokens[tokenizer.piece(eos)] == eos
     assert tokenizer.decode([*tokenizer.encode("it was"), eos]) == "it was"
+
+
+def test_a_special_token_that_its_file_marks_as_normalized_leaves_no_trace_either(huggingface_file, tmp_path) -> None:
+    described = json.loads(huggingface_file.read_text())
+    for token in described["added_tokens"]:
+        token["normalized"] = True
+    described["normalizer"] = {"type": "Prepend", "prepend": "_"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described))
+    tokenizer = load_tokenizer(tmp_path)
+    ids = tokenizer.encode("it was")
+    assert "<s>" in tokenizer.tokenizer.decode([0, *ids])
+    assert tokenizer.decode([0, *ids, 1]) == tokenizer.decode(ids)
 
 
 def test_bos_is_none_where_no_file_names_it(huggingface_file: Path) -> None:

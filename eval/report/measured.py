@@ -22,6 +22,7 @@ from eval.statistics import RESAMPLES, bootstrap_interval
 
 SEED = 42
 LEVEL = 0.95
+JUDGED = {"judge": "judged by", "nli": "citations checked by", "sentences": "sentences by"}
 BABILONG_TASKS = ("qa1", "qa2", "qa3", "qa7", "qa8")
 
 
@@ -71,11 +72,13 @@ class Measurements:
         return with_interval(value, groups, weights, lacking(missing, "sets"))
 
     def mean_of_tasks(self, benchmark: str, tasks: Sequence[str], length: int | None = None) -> Measured | None:
-        """The mean of tasks at one length, or with None at all lengths alike."""
+        """The mean of tasks at one length; with None of all lengths alike, but for 0, where there is no long text."""
         scores = [
             score
             for score in self.of(benchmark)
-            if score["task"] in tasks and score["score"] is not None and length in (None, score["length"])
+            if score["task"] in tasks
+            and score["score"] is not None
+            and (score["length"] == length or (length is None and score["length"] > 0))
         ]
         if not scores:
             return None
@@ -93,8 +96,7 @@ class Measurements:
         scores = longest(self.of("helmet"))
         if not scores:
             return None
-        length = scores[0]["length"]
-        found = helmet.aggregate(scores)["lengths"][str(length)]
+        found = helmet.aggregate(scores)["lengths"][str(self.helmet_length())]
         wanted = list(found["categories"]) if category is None else [category]
         present = [name for name in wanted if found["categories"][name] is not None]
         if not present:
@@ -104,9 +106,13 @@ class Measurements:
         weights = [100 / (len(present) * len(cell)) for cell in cells for _ in cell]
         value = mean([found["categories"][name] for name in present])
         missing = [task for name in wanted for task in tasks_of(name) if task in found["missing"]]
-        labels = {label for cell in cells for score in cell for label in score.get("labels", {}).values()}
-        notes = [f"{length:,} tokens", lacking(missing, "tasks"), *sorted(labels)]
+        labels = {item for cell in cells for score in cell for item in score.get("labels", {}).items()}
+        notes = [lacking(missing, "tasks"), *sorted(f"{JUDGED[key]} {label}" for key, label in labels)]
         return with_interval(value, groups, weights, "; ".join(filter(None, notes)))
+
+    def helmet_length(self) -> int:
+        """The length whose HELMET scores are shown: the longest (tokens)."""
+        return longest(self.of("helmet"))[0]["length"]
 
     def perplexity(self, metric: str) -> Measured | None:
         """`longppl` or `perplexity` of GovReport at the longest length, with an interval over documents."""

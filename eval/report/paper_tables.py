@@ -66,14 +66,17 @@ class PaperTable:
     @property
     def notes(self) -> list[str]:
         """What the table's footnotes say, in order, each once."""
-        found = [row.name_note for row in self.rows]
-        found += [
-            f"{row.name}, {column}: {cell.note}"
-            for row in self.rows
-            for column, cell in zip(self.columns, row.cells, strict=False)
-            if cell.note
-        ]
-        return list(dict.fromkeys(filter(None, found)))
+        found: dict[str, dict[str, list[str]]] = {}
+        for row in self.rows:
+            for column, cell in zip(self.columns, row.cells, strict=False):
+                if cell.note:
+                    found.setdefault(cell.note, {}).setdefault(row.name, []).append(column)
+        places = {
+            note: "; ".join(f"{name}: {', '.join(columns)}" for name, columns in rows.items())
+            for note, rows in found.items()
+        }
+        names = [row.name_note for row in self.rows if row.name_note]
+        return [*names, *(f"{note} ({place})" for note, place in places.items())]
 
 
 def paper_tables(data: ReportData) -> list[PaperTable]:
@@ -158,7 +161,8 @@ def table_with(
     for name, found in columns.items():
         values = [value_of(found, column) for column in table.columns]
         if any(value is not None for value in values):
-            own.append(Row(name, "measured", cells=tuple(measured_cell(value, digits) for value in values)))
+            shown = name if table.number != "11" else f"{name}, {found.helmet_length():,} tokens"
+            own.append(Row(shown, "measured", cells=tuple(measured_cell(value, digits) for value in values)))
     if not own:
         return None
     rows = (*published_rows(table, digits), Row(THIS_RUN, "group"), *own)

@@ -77,6 +77,7 @@ figure .tokens { background: var(--wash); border: 1px solid var(--line); border-
 .kind-answer { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
 .left-out { color: var(--accent); font-style: italic; }
 table.paper th[scope="rowgroup"] { color: var(--muted); font-weight: 600; }
+table.paper th { white-space: nowrap; }
 tr.measured > * { background: var(--wash); } tr.measured th { font-weight: 600; }
 .footnotes { color: var(--muted); font-size: 13px; margin: 4px 0 24px; padding-left: 20px; }
 .heat-cell { fill: var(--s0); } .no-sample { fill: none; stroke: var(--line); stroke-dasharray: 3 3; }

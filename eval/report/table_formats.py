@@ -90,6 +90,8 @@ def as_latex(table: PaperTable) -> str:
         r"\toprule",
         " & ".join(map(escaped, names)) + r" \\",
     ]
+    if table.rows[0].kind != "group":
+        lines.append(r"\midrule")
     for row in table.rows:
         lines += latex_row(row, typed, len(names))
     lines += [r"\bottomrule", r"\end{tabular}"]

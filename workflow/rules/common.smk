@@ -261,6 +261,7 @@ def settings_of(wildcards):
     return canonical_json(cell_settings(config["eval"], wildcards.benchmark, wildcards.task, int(wildcards.length)))
 
 
+@cache
 def answer_options(inference):
     """The part of the evaluation's settings that the answers of a method depend on."""
     return canonical_json(answer_settings(config["eval"], inference))

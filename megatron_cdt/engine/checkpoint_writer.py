@@ -6,6 +6,7 @@ may write into the checkpoint of the next run. This strategy has the same files 
 A planned save is written at once, or staged first and then written by a thread while its tensors change.
 """
 
+import inspect
 import queue
 from dataclasses import dataclass
 from functools import partial
@@ -75,7 +76,7 @@ def on_host(buckets: list) -> list:
 
 
 # Megatron's own switches garbage collection off for the whole process, because it expects to be in a forked one.
-write_file = getattr(FileSystemWriterAsync.write_preloaded_data, "__wrapped__")  # noqa: B009 (functools.wraps sets it)
+write_file = inspect.unwrap(FileSystemWriterAsync.write_preloaded_data)
 
 
 def write_buckets_here(transforms: list, _rank: int, write_buckets: list, results: queue.Queue) -> None:

@@ -125,7 +125,7 @@ def plan(folder: Path, *targets: str) -> list[list[str]]:
     printed = subprocess.run(snakemake, capture_output=True, text=True, timeout=300, check=False)
     text = printed.stdout + printed.stderr
     assert printed.returncode == 0, text
-    return [shlex.split(line) for line in re.findall(r"^Shell command: (python .*)$", text, flags=re.MULTILINE)]
+    return [shlex.split(line) for line in re.findall(r"^Shell command: (.*python -m .*)$", text, flags=re.MULTILINE)]
 
 
 def run_commands(server: CommandServer, folder: Path, commands: list[list[str]], **environment: str) -> None:
@@ -135,6 +135,17 @@ def run_commands(server: CommandServer, folder: Path, commands: list[list[str]],
         log = folder / words[end + 1]
         codes = server.run(folder, words[2:end], log, **environment)
         assert set(codes) <= {0}, f"{shlex.join(words)}: {codes}\n{log.read_text()}"
+
+
+def make_audit(folder: Path, words: list[str], **environment: str) -> None:
+    """Run the command of the rule `audit`, as a shell of its own, as Snakemake does."""
+    end = words.index(">")
+    command = ["env", *words[:1], sys.executable, *words[2:end]]
+    environment = {"PYTHONPATH": str(REPOSITORY), "MEGATRON_CDT_COMMAND_LINE": "snakemake audit"} | environment
+    made = subprocess.run(
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
 
 
 def with_option(words: list[str], name: str, value: str) -> list[str]:

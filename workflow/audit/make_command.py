@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     output = Path(arguments.output)
     if output.name != AUDIT:
         raise InputError(f"--output {output}: an audit lies in its run folder; name it <run folder>/{AUDIT}")
-    audited = open_run(output.parent, root=output.parent.as_posix())
+    audited = open_run(output.parent)
     text = arguments.settings
     settings = json_object(text) if text.lstrip().startswith("{") else yaml_object(Path(text))
     made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -86,13 +86,24 @@ class Run:
         return Path(*absolute.parts[: -len(parts)]) if absolute.parts[-len(parts) :] == parts else Path.cwd()
 
 
-def open_run(folder: Path, root: str | None = None) -> Run:
-    """A run folder, or the run of an audit folder; `root` is read from its audit where it is not given."""
+def open_run(folder: Path) -> Run:
+    """A run folder, or the run of an audit folder; its root is what the command lines of its jobs call it."""
     folder = existing_folder(folder, "name a run folder, results/<run>, or the audit in it")
-    if folder.resolve().name == AUDIT and (folder / RUN_FACTS).is_file():
-        folder = folder.resolve().parent
-    told = read_object(folder / AUDIT / RUN_FACTS)
-    return Run(folder, root or told.get("root") or folder.as_posix())
+    given = folder.parent if folder.name == AUDIT else folder
+    folder = folder.resolve().parent if folder.resolve().name == AUDIT else folder.resolve()
+    root = read_object(folder / AUDIT / RUN_FACTS).get("root") or root_of(folder) or given.as_posix()
+    return Run(folder, root)
+
+
+def root_of(folder: Path) -> str | None:
+    """The longest end of a run folder's path that begins an argument of one of its jobs; None without jobs."""
+    ends = [Path(*folder.parts[start:]).as_posix() for start in range(len(folder.parts))]
+    for record in sorted((folder / RECORDS / "jobs").glob("*.json")):
+        arguments = read_object(record).get("arguments", [])
+        for end in ends:
+            if any(argument.startswith(f"{end}/") for argument in arguments):
+                return end
+    return None
 
 
 def option(job: dict, name: str) -> str | None:

@@ -143,8 +143,6 @@ def other_configuration(facts: dict, chance: random.Random) -> None:
     facts["settings"]["train"]["learning_rate"] = 1.0
 
 
-
-
 def swap_vocabulary(work: Path, code: Path, chance: random.Random) -> str:
     """A tokenizer in which two tokens have each other's ids."""
     path = chosen(work, chance, "tokenizer/tokenizer.json", "models/*/tokenizer.json")
@@ -184,7 +182,9 @@ def add_file(work: Path, code: Path, chance: random.Random) -> str:
 
 def remove_file(work: Path, code: Path, chance: random.Random) -> str:
     """A file that is gone."""
-    path = chosen(work, chance, "packs/*/*.arrow", "models/*/config.json", "eval/**/score.json", "logs/**/*", "records/*/*")
+    path = chosen(
+        work, chance, "packs/*/*.arrow", "models/*/config.json", "eval/**/score.json", "logs/**/*", "records/*/*"
+    )
     path.unlink()
     return named(work, path)
 

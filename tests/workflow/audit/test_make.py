@@ -1,4 +1,4 @@
-"""What the audit folder holds: sums that sha256sum checks, lineages that join up, a crate that the validator accepts."""
+"""What the audit folder holds: sums that sha256sum checks, lineages that join up, a crate that the validator takes."""
 
 import csv
 import json
@@ -130,7 +130,9 @@ def test_no_secret_gets_in(work, commands):
     planted["hub"] = {"api_key": "plain-looking-value-0", "note": f"use {secrets[5]}", "folder": SECRETS["HF_TOKEN"]}
     words = list(commands[-1])
     words[words.index("--settings") + 1] = json.dumps(planted)
-    line = f"snakemake audit --config hf_token={SECRETS['HF_TOKEN']} --token 'another plain one' --api-key=third-value-1"
+    line = (
+        f"snakemake audit --config hf_token={SECRETS['HF_TOKEN']} --token 'another plain one' --api-key=third-value-1"
+    )
     make_audit(work, words, MEGATRON_CDT_COMMAND_LINE=line, **SECRETS)
     bundle = b"".join(path.read_bytes() for path in (work / ROOT / "audit").rglob("*") if path.is_file())
     for secret in [*secrets, "plain-looking-value-0", "another plain one", "third-value-1"]:

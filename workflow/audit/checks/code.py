@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from contracts import command_line
-from contracts.fingerprint import REPOSITORY, code_fingerprint, module_source
+from contracts.fingerprint import REPOSITORY, code_fingerprint, imported_modules, module_source
 from workflow.audit.checks.difference import Audited, Difference
 from workflow.audit.checks.settings import manifest_of
 from workflow.audit.provenance import code_files
 from workflow.audit.run import Run, read_object
+
+ENTRY = command_line.__name__
 
 
 def check(audited: Audited) -> Iterator[Difference]:
@@ -29,23 +31,39 @@ def check(audited: Audited) -> Iterator[Difference]:
 
 
 def fingerprint_faults(run: Run) -> Iterator[Difference]:
-    """Outputs that name other code than the tree's."""
+    """Outputs that name other code than the tree's; jobs of one kind share their candidates."""
+    known: dict[tuple[str, str], list[str]] = {}
     for output, job in sorted(run.last_jobs.items()):
-        named = named_code(run, output)
-        loaded = run.shared_record("code", job.get("code"))
+        named, loaded = named_code(run, output), run.shared_record("code", job.get("code"))
         if named and loaded:
             commands = importlib.import_module(f"{job['program']}.__main__").COMMANDS
-            if named != code_fingerprint(commands[job["arguments"][0]][0], *stage_modules(loaded)):
+            kind = (commands[job["arguments"][0]][0], job["code"])
+            known.setdefault(kind, list(candidates(kind[0], loaded)))
+            if named not in known[kind]:
                 yield Difference(output, "was made by other code than that of the tree")
 
 
-def stage_modules(loaded: Mapping[str, str]) -> list[str]:
-    """The loaded modules that a stage asks for by name, or that those import.
+def candidates(command: str, loaded: Mapping[str, str]) -> Iterator[str]:
+    """The fingerprints that a job may have named, with the tree's code.
 
-    Packages and the entry point come with any of them: they count where the stage's own code imports them.
+    A stage fingerprints its command's module, or one that the command imports, and what those load by name. Packages
+    and the entry point come with any module: they count where the stage's own code imports them.
     """
-    entry = command_line.__name__
-    return [name for name in loaded if name != entry and module_source(name).name != "__init__.py"]
+    stage = [name for name in loaded if name != ENTRY and module_source(name).name != "__init__.py"]
+    imported = [name for name in imported_modules(module_source(command)) if name in stage]
+    by_name = sorted(set(stage) - closure(command))
+    for root in (command, *imported):
+        yield code_fingerprint(root, *by_name)
+
+
+def closure(*modules: str) -> set[str]:
+    """The modules that these import, directly or not, themselves included."""
+    found, pending = set(), list(modules)
+    while pending:
+        if (name := pending.pop()) not in found:
+            found.add(name)
+            pending += imported_modules(module_source(name))
+    return found
 
 
 def named_code(run: Run, output: str) -> str | None:

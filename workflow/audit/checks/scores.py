@@ -22,17 +22,19 @@ RECOMPUTED = ("score", "aggregate", "report")
 
 def check(audited: Audited) -> Iterator[Difference]:
     """Every output of a scoring or reporting job."""
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+        # The paths of a command line may be part of what it writes: here the run lies where they say, wherever it is.
+        Path(audited.run.root).parent.mkdir(parents=True, exist_ok=True)
+        Path(audited.run.root).symlink_to(audited.run.folder.resolve())
         for number, (output, job) in enumerate(sorted(audited.run.last_jobs.items())):
             if job["program"] == "eval" and job["arguments"][0] in RECOMPUTED:
-                again = Path(place, str(number), Path(output).name)
-                yield from faults(audited.run, output, job, again)
+                yield from faults(audited.run, output, job, Path("again", str(number), Path(output).name))
 
 
 def faults(run: Run, output: str, job: dict, again: Path) -> Iterator[Difference]:
     """What the command writes now, against what lies in the run folder."""
-    again.parent.mkdir()
-    words = [run.present(word) for word in job["arguments"]]
+    again.parent.mkdir(parents=True)
+    words = list(job["arguments"])
     words[words.index("--output") + 1] = str(again)
     try:
         call(words)

@@ -80,7 +80,8 @@ def beginning(program: str, arguments: list[str], started: float) -> dict:
         "host": platform.node(),
         "rank": os.environ.get("RANK"),
         "parent": os.environ.get(PARENT_VARIABLE),
-        "log": log_file(),
+        "log": file_behind(2),
+        "stdout": file_behind(1) if file_behind(1) != file_behind(2) else None,
         "slurm": {name: os.environ[name] for name in SLURM_VARIABLES if name in os.environ},
     }
 
@@ -118,10 +119,10 @@ def visible_gpus(environment: Mapping) -> int:
     return len(environment["gpus"]) if named is None else len([name for name in named.split(",") if name])
 
 
-def log_file() -> str | None:
-    """The file that stderr goes to, relative to the working folder; None for a terminal or a pipe."""
+def file_behind(descriptor: int) -> str | None:
+    """The file that stdout or stderr goes to, relative to the working folder; None for a terminal or a pipe."""
     try:
-        target = Path(os.readlink("/proc/self/fd/2"))
+        target = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         return target.relative_to(Path.cwd()).as_posix() if target.is_file() else None
     except (OSError, ValueError):
         return None

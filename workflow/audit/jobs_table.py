@@ -30,7 +30,8 @@ def jobs_table(run: Run, accounting: dict[str, dict]) -> str:
         if job.get("parent"):
             continue
         output = run.output_of(job) or ""
-        attempts[output] += 1
+        # A training on several nodes has a record on each: they are one attempt.
+        attempts[output] += job["slurm"].get("SLURM_NODEID", "0") == "0"
         row = row_of(run, job, accounting) | {"output": output, "attempt": attempts[output]}
         lines.append("\t".join(cell(row.get(column)) for column in COLUMNS))
     return "\n".join(lines) + "\n"

@@ -26,6 +26,11 @@ stage() {{
     "$@"
   fi
 }}
+printed() {{
+  local output=$1
+  shift
+  "$@" > "$output"
+}}
 """
 
 
@@ -39,6 +44,8 @@ def replay_script(run: Run) -> str:
 def command(run: Run, job: dict) -> str:
     """A job's command line, quoted for bash, its paths in the run folder beginning with $root."""
     words = ["python", "-m", job["program"], *job["arguments"]]
+    if job.get("stdout"):
+        words = ["printed", job["stdout"], *words]
     return " ".join(in_root(word, run.root) for word in words)
 
 

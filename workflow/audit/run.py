@@ -68,7 +68,7 @@ class Run:
 
     def output_of(self, job: dict) -> str | None:
         """What a job wrote, as a path in the run folder; None for what lies elsewhere."""
-        given = option(job, "--output")
+        given = option(job, "--output") or job.get("stdout")
         return self.inside(given) if given else None
 
     def inside(self, path: str) -> str | None:

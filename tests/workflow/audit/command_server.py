@@ -1,6 +1,7 @@
 """Runs commands of this repository in forks of a process that has imported the heavy libraries already.
 
-in : a JSON object a line on stdin: {"arguments": [program, command, ...], "environments": [{...}], "folder", "log"}
+in : a JSON object a line on stdin: {"arguments": [program, command, ...], "environments": [{...}], "folder", "stdout",
+     "stderr"}
 out: the exit codes as a JSON list, a line each; one process is forked for each environment
 No module of this repository is imported before a fork, so a job's record shows the code that the job itself loaded.
 """
@@ -20,9 +21,8 @@ def run(request: dict, environment: dict[str, str]) -> None:
     """Be the command, as `python -m program command ...` would be; never returns."""
     code = 1
     try:
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
+        os.dup2(os.open(request["stdout"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644), 1)
+        os.dup2(os.open(request["stderr"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 2)
         os.chdir(request["folder"])
         os.environ.update(environment)
         program, *arguments = request["arguments"]

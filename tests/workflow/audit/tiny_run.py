@@ -50,7 +50,7 @@ CONFIGURATION = {
         "benchmarks": {
             "perplexity": {"tasks": ["books"], "samples": 2},
             "ruler": {"tasks": ["niah_single_1"], "samples": 2, "niah_single_1": {"tokens_to_generate": 4}},
-            "hops": {"samples": 2, "slots": 4, "sentence_tokens_min": 4, "sentence_tokens_max": 24},
+            "hops": {"tasks": ["3hop"], "samples": 2, "slots": 5, "sentence_tokens_min": 4, "sentence_tokens_max": 24},
         },
     },
 }
@@ -68,12 +68,15 @@ class CommandServer:
             env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
         )
 
-    def run(self, folder: Path, arguments: list[str], log: Path, **environment: str) -> list[int]:
+    def run(self, folder: Path, arguments: list[str], stdout: Path, stderr: Path, **environment: str) -> list[int]:
         """Exit codes of `python -m ...` in a folder, as many processes as --settings has in its layout."""
-        log.parent.mkdir(parents=True, exist_ok=True)
+        for file in (stdout, stderr):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.unlink(missing_ok=True)
         environment = {"MEGATRON_CDT_RECORDS": f"{ROOT}/records"} | environment
         environments = [environment | ranked for ranked in ranks(processes_of(arguments))]
-        asked = {"arguments": arguments, "environments": environments, "folder": str(folder), "log": str(log)}
+        asked = {"arguments": arguments, "environments": environments, "folder": str(folder)}
+        asked |= {"stdout": str(stdout), "stderr": str(stderr)}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
@@ -129,11 +132,11 @@ def plan(folder: Path, *targets: str) -> list[list[str]]:
 
 
 def run_commands(server: CommandServer, folder: Path, commands: list[list[str]], **environment: str) -> None:
-    """Run every command to its end; each is `python -m program ... > log 2>&1`."""
+    """Run every command to its end; each is `python -m program ... > log 2>&1`, or `... > output 2> log`."""
     for words in commands:
         end = words.index(">")
-        log = folder / words[end + 1]
-        codes = server.run(folder, words[2:end], log, **environment)
+        log = folder / words[-1 if words[-2] == "2>" else end + 1]
+        codes = server.run(folder, words[2:end], folder / words[end + 1], log, **environment)
         assert set(codes) <= {0}, f"{shlex.join(words)}: {codes}\n{log.read_text()}"
 
 

@@ -41,8 +41,8 @@ def faults(run: Run, output: str, job: dict, again: Path) -> Iterator[Difference
     except InputError as error:
         yield Difference(output, f"cannot be computed again: {error}")
         return
-    for file in sorted(again.parent.iterdir()):
-        name = (Path(output).parent / file.name).as_posix()
+    for file in sorted(path for path in again.parent.rglob("*") if path.is_file()):
+        name = (Path(output).parent / file.relative_to(again.parent)).as_posix()
         if run.digests.get(name) != sha256_file(file):
             yield Difference(name, "differs from what is computed again from its inputs")
 

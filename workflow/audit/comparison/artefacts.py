@@ -12,7 +12,8 @@ from workflow.audit.comparison.values import compare_json
 from workflow.audit.comparison.weights import compare_weights
 from workflow.audit.run import Run
 
-ORDER = ("tokenizer/", "sets/", "tokens/", "packs/", "start/", "train/", "models/", "samples/", "eval/", "report.json")
+ORDER = ("tokenizer/", "sets/", "tokens/", "packs/", "start/", "train/", "models/", "samples/", "eval/")
+NO_RESULTS = ("train/", "records/", "logs/", "benchmarks/", "slurm/")
 TRAINING_RECORDS = ("metrics.jsonl", "validation.jsonl")
 # torch writes a random save id into .metadata, and digests.json hashes it; a pickle of common.pt names the layout.
 UNSTABLE = (".metadata", "digests.json", "done.json", "fingerprint.json", "settings.json")
@@ -41,16 +42,19 @@ def artefacts(run: Run) -> dict[str, tuple[Path, str]]:
 
 
 def is_result(name: str) -> bool:
-    """Whether a file of a run is a result under a name of its own; trainings are looked up by their models."""
+    """Whether a file of a run is a result under a name of its own; trainings are looked up by their models.
+
+    Pages, pictures and tables are drawn from the numbers: outside the stages' folders only those count.
+    """
     path = PurePosixPath(name)
-    if not name.startswith(ORDER) or name.startswith("train/"):
+    if name.startswith(NO_RESULTS) or path.name in UNSTABLE or name.endswith("manifest.json"):
         return False
-    return path.name not in UNSTABLE and not name.endswith("manifest.json")
+    return name.startswith(ORDER) or path.suffix in (".json", ".jsonl")
 
 
 def place(name: str) -> tuple[int, str]:
-    """Where an artefact comes in a run."""
-    return next(number for number, prefix in enumerate(ORDER) if name.startswith(prefix)), name
+    """Where an artefact comes in a run; what lies outside the stages' folders comes last."""
+    return next((number for number, prefix in enumerate(ORDER) if name.startswith(prefix)), len(ORDER)), name
 
 
 def compare_files(name: str, first: tuple[Path, str], second: tuple[Path, str], tolerance: Tolerance) -> Outcome:

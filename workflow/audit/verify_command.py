@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    audited = open_audit(arguments.folder, arguments.code)
+    audited = open_audit(arguments.folder, arguments.code.resolve())
     differences = sorted(set(find_differences(audited)))
     for difference in differences:
         print(f"{difference.path}: {difference.what}")

@@ -22,29 +22,46 @@ RECOMPUTED = ("score", "aggregate", "report")
 
 def check(audited: Audited) -> Iterator[Difference]:
     """Every output of a scoring or reporting job."""
-    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
-        # The paths of a command line may be part of what it writes: here the run lies where they say, wherever it is.
-        Path(audited.run.root).parent.mkdir(parents=True, exist_ok=True)
-        Path(audited.run.root).symlink_to(audited.run.folder.resolve())
-        for number, (output, job) in enumerate(sorted(audited.run.last_jobs.items())):
-            if job["program"] == "eval" and job["arguments"][0] in RECOMPUTED:
-                yield from faults(audited.run, output, job, Path("again", str(number), Path(output).name))
+    run = audited.run
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(where_paths_hold(run, Path(place))):
+        again = Path(place, "again")
+        failed = [
+            Difference(output, f"cannot be computed again: {complaint}")
+            for output, job in sorted(run.last_jobs.items())
+            if job["program"] == "eval" and job["arguments"][0] in RECOMPUTED
+            for complaint in complaints(job, again / output)
+        ]
+        files = [path for path in sorted(again.rglob("*")) if path.is_file()]
+        found = {path.relative_to(again).as_posix(): sha256_file(path) for path in files}
+    yield from failed
+    for name, digest in found.items():
+        if run.digests.get(name) != digest:
+            yield Difference(name, "differs from what is computed again from its inputs")
 
 
-def faults(run: Run, output: str, job: dict, again: Path) -> Iterator[Difference]:
-    """What the command writes now, against what lies in the run folder."""
-    again.parent.mkdir(parents=True)
+def where_paths_hold(run: Run, place: Path) -> Path:
+    """A working folder in which the paths of the recorded commands lead to the run, wherever it lies now.
+
+    Paths may be part of what a command writes, so they are not changed. A run that was moved is linked to its old name.
+    """
+    work = run.work_folder()
+    if (work / run.root).resolve() == run.folder:
+        return work
+    (place / run.root).parent.mkdir(parents=True, exist_ok=True)
+    (place / run.root).symlink_to(run.folder)
+    return place
+
+
+def complaints(job: dict, again: Path) -> Iterator[str]:
+    """Run a job's command with another output; its complaint, where it cannot be run."""
+    again.parent.mkdir(parents=True, exist_ok=True)
     words = list(job["arguments"])
     words[words.index("--output") + 1] = str(again)
     try:
         call(words)
-    except InputError as error:
-        yield Difference(output, f"cannot be computed again: {error}")
-        return
-    for file in sorted(path for path in again.parent.rglob("*") if path.is_file()):
-        name = (Path(output).parent / file.relative_to(again.parent)).as_posix()
-        if run.digests.get(name) != sha256_file(file):
-            yield Difference(name, "differs from what is computed again from its inputs")
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        # Tampered inputs, or those of another version, need not be refused in good order.
+        yield f"{type(error).__name__}: {error}"
 
 
 def call(words: list[str]) -> None:

@@ -22,7 +22,7 @@ rule audit:
         runtime=240,
     params:
         settings=canonical_json(config),
-        config_files=[str(path) for path in workflow.configfiles],
+        config_files=[os.path.relpath(path) for path in workflow.configfiles],
     shell:
         "MEGATRON_CDT_RECORDS= python -m workflow.audit make --settings {params.settings:q} "
         "--config-files {params.config_files:q} --output {output.folder:q} > {log:q} 2>&1"

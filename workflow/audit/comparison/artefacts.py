@@ -13,7 +13,8 @@ from workflow.audit.comparison.weights import compare_weights
 from workflow.audit.run import Run
 
 ORDER = ("tokenizer/", "sets/", "tokens/", "packs/", "start/", "train/", "models/", "samples/", "eval/")
-NO_RESULTS = ("train/", "records/", "logs/", "benchmarks/", "slurm/")
+# eval/digests is a cache: files under names of paths, sizes and times.
+NO_RESULTS = ("train/", "records/", "logs/", "benchmarks/", "slurm/", "eval/digests/")
 TRAINING_RECORDS = ("metrics.jsonl", "validation.jsonl")
 # torch writes a random save id into .metadata, and digests.json hashes it; a pickle of common.pt names the layout.
 UNSTABLE = (".metadata", "digests.json", "done.json", "fingerprint.json", "settings.json")

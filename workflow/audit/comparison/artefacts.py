@@ -13,8 +13,8 @@ from workflow.audit.comparison.weights import compare_weights
 from workflow.audit.run import Run
 
 ORDER = ("tokenizer/", "sets/", "tokens/", "packs/", "start/", "train/", "models/", "samples/", "eval/")
-# eval/digests is a cache: files under names of paths, sizes and times.
-NO_RESULTS = ("train/", "records/", "logs/", "benchmarks/", "slurm/", "eval/digests/")
+# eval/digests is a cache, its files named after paths, sizes and times; the plan says which job answers what.
+NO_RESULTS = ("train/", "records/", "logs/", "benchmarks/", "slurm/", "eval/digests/", "eval/plan.json")
 TRAINING_RECORDS = ("metrics.jsonl", "validation.jsonl")
 # torch writes a random save id into .metadata, and digests.json hashes it; a pickle of common.pt names the layout.
 UNSTABLE = (".metadata", "digests.json", "done.json", "fingerprint.json", "settings.json")
@@ -28,7 +28,7 @@ def compare_runs(first: Run, second: Run, tolerance: Tolerance) -> Iterator[Outc
             told = f"only in {first.folder if name in ours else second.folder}"
             yield Outcome(name, told, told)
         else:
-            yield compare_files(name, ours[name], theirs[name], tolerance)
+            yield compare_files(name, ours[name], theirs[name], tolerance, (first.root, second.root))
 
 
 def artefacts(run: Run) -> dict[str, tuple[Path, str]]:
@@ -58,12 +58,14 @@ def place(name: str) -> tuple[int, str]:
     return next((number for number, prefix in enumerate(ORDER) if name.startswith(prefix)), len(ORDER)), name
 
 
-def compare_files(name: str, first: tuple[Path, str], second: tuple[Path, str], tolerance: Tolerance) -> Outcome:
+def compare_files(
+    name: str, first: tuple[Path, str], second: tuple[Path, str], tolerance: Tolerance, roots: tuple[str, str]
+) -> Outcome:
     """Equal bytes, or what their format says about their difference."""
     if first[1] == second[1]:
         return Outcome(name)
     if name.endswith(".safetensors"):
         return compare_weights(name, first[0], second[0], tolerance)
     if name.endswith((".json", ".jsonl")):
-        return compare_json(name, first[0], second[0], tolerance)
+        return compare_json(name, first[0], second[0], tolerance, roots)
     return Outcome(name, "other bytes", "other bytes")

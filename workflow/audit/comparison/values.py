@@ -16,14 +16,17 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 PROVENANCE = ("hashes", "manifests", "versions", "device", "run_fingerprint", "settings", "sha256", "run")
 
 
-def compare_json(artefact: str, first: Path, second: Path, tolerance: Tolerance) -> Outcome:
-    """Two JSON or JSON-lines files of other bytes."""
-    return judge(artefact, differing_leaves(read_any(first), read_any(second)), tolerance)
+def compare_json(
+    artefact: str, first: Path, second: Path, tolerance: Tolerance, roots: tuple[str, str] = ("", "")
+) -> Outcome:
+    """Two JSON or JSON-lines files of other bytes; `roots` are what their runs are called in paths."""
+    return judge(artefact, differing_leaves(read_any(first, roots[0]), read_any(second, roots[1])), tolerance)
 
 
-def read_any(path: Path) -> object:
-    """A JSON file's value; of JSON lines a list of their values."""
+def read_any(path: Path, root: str) -> object:
+    """A JSON file's value, paths relative to the run; of JSON lines a list of their values."""
     text = path.read_text(encoding="utf-8")
+    text = text.replace(f"{root}/", "") if root else text
     return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
 
 

@@ -1,11 +1,9 @@
-"""One Slurm for all tests of this folder, and one undisturbed run of the workflow on it.
+"""A Slurm for the tests of this folder, and one undisturbed run of the workflow on it.
 
-The test processes of pytest-xdist share the cluster: the first one starts it, the last one stops it.
+A host can have one Slurm, so the tests that need it are in one file: pytest-xdist gives a file to one process.
 """
 
-import fcntl
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,29 +11,16 @@ from tests.slurm.site import Clone, Cluster, missing_for_slurm
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A Slurm of four idle nodes; without Slurm's packages the test is skipped."""
     if missing := missing_for_slurm():
         pytest.skip(missing)
-    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
-    cluster = Cluster(shared / "slurm")
-    change_users(shared, +1, cluster)
-    yield cluster
-    change_users(shared, -1, cluster)
-
-
-def change_users(shared: Path, change: int, cluster: Cluster) -> None:
-    """Count the test processes that use the cluster; start it for the first and stop it after the last."""
-    with open(shared / "slurm-users", "a+") as counter:
-        fcntl.flock(counter, fcntl.LOCK_EX)
-        counter.seek(0)
-        users = int(counter.read() or 0)
-        if users == 0:
-            cluster.start()
-        if users + change == 0:
-            cluster.stop()
-        counter.truncate(0)
-        counter.write(str(users + change))
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture(scope="session")

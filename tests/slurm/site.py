@@ -168,7 +168,7 @@ class Clone:
         }
 
     def jobs(self, rule: str) -> list[tuple[str, str]]:
-        """(id, state) of every Slurm job of this copy whose name of rule or group begins so, in order of submission."""
+        """(id, state) of every Slurm job of this copy whose rule or group has this in its name, oldest first."""
         lines = self.cluster.say(
             "squeue", "--noheader", "--states=all", "--sort=i", "--format=%A|%T|%Z|%k"
         ).splitlines()

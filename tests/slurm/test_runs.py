@@ -1,0 +1,252 @@
+"""The literal `snakemake --profile slurm` on a real Slurm: the whole workflow, a training on two nodes, and failures.
+
+Whatever happens to a run, it ends with the bytes of the undisturbed one, and nothing finished is done again. Each
+scenario works in a copy of the undisturbed run that lacks some results. They run at the same time, except those that
+strike the cluster as a whole. A training is held (SIGSTOP) while something happens to it, so that no test depends on
+how fast this machine is.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.slurm.site import Clone, go_on, has_met, until
+
+AT_ONCE = 3
+TRAINING = ("models/ce", "train/ce")
+CHECKPOINT = 8  # the interval of tiny.yaml, in steps
+
+
+def cancelled(clone: Clone) -> None:
+    """Somebody cancels the training's job."""
+    clone.forget(*TRAINING)
+    snakemake = clone.start("train")
+    trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
+    [(job, _)] = clone.jobs("train_method")
+    clone.cluster.say("scancel", job)
+    until(lambda: has_met(trainers[0], signal.SIGTERM), "the signal of scancel", 30)
+    go_on(trainers)
+    clone.finish(snakemake)
+
+
+def out_of_time(clone: Clone) -> None:
+    """The training's job comes close to its time limit: it is made the two minutes of the profile's --signal."""
+    clone.forget(*TRAINING)
+    snakemake = clone.start("train")
+    trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
+    [(job, _)] = clone.jobs("train_method")
+    clone.cluster.say("scontrol", "update", f"JobId={job}", "TimeLimit=2")
+    until(lambda: has_met(trainers[0], signal.SIGUSR1), "the signal before the time limit", 120)
+    go_on(trainers)
+    clone.finish(snakemake)
+
+
+def snakemake_killed(clone: Clone) -> None:
+    """A second Snakemake is refused; the first is killed; a third takes over while the training still runs."""
+    clone.forget(*TRAINING)
+    snakemake = clone.start("train")
+    trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
+    assert clone.start("train").wait(timeout=60) == 2
+    snakemake.kill()
+    snakemake.wait()
+    third = clone.start("train")
+    until(lambda: "Waiting for Slurm jobs" in clone.said(), "the third Snakemake", 60)
+    go_on(trainers)
+    clone.finish(third)
+
+
+def disk_full(clone: Clone) -> None:
+    """The file system of the results has no space left until the training has failed."""
+    clone.forget(*TRAINING)
+    ballast = clone.folder / "results/ballast"
+    with small_disk(clone.folder / "results"):
+        snakemake = clone.start("train")
+        trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
+        fill(ballast)
+        go_on(trainers)
+        until(lambda: "FAILED" in clone.states("train_method"), "the training to fail")
+        ballast.unlink()
+        clone.finish(snakemake)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Let a folder lie on a file system of 64 MB."""
+    outside = folder.with_name("outside")
+    folder.rename(outside)
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        shutil.copytree(outside, folder, dirs_exist_ok=True)
+        yield
+        shutil.rmtree(outside)
+        shutil.copytree(folder, outside)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
+        outside.rename(folder)
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full."""
+    with open(path, "wb", buffering=0) as handle:
+        try:
+            while handle.write(bytes(4096)):
+                pass
+        except OSError:
+            return
+
+
+def controller_restarted(clone: Clone) -> None:
+    """slurmctld is away for ten seconds."""
+    clone.forget(*TRAINING)
+    snakemake = clone.start("train")
+    trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
+    os.kill(clone.cluster.process_of("slurmctld"), signal.SIGKILL)
+    time.sleep(10)
+    subprocess.run(["/usr/sbin/slurmctld"], check=True)
+    go_on(trainers)
+    clone.finish(snakemake)
+
+
+def node_dies(clone: Clone) -> None:
+    """Everything on the second node of the training is gone, slurmd first; the node stays away."""
+    clone.forget(*TRAINING)
+    snakemake = clone.start("train")
+    trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
+    node = trainers[1].environ()["SLURMD_NODENAME"]
+    psutil.Process(clone.cluster.process_of(f"slurmd-{node}")).kill()
+    for process in reversed([trainers[1], *trainers[1].parents()[:2]]):
+        process.kill()
+    go_on(trainers[:1])
+    clone.finish(snakemake)
+    subprocess.run(["/usr/sbin/slurmd", "-N", node], check=True)
+    until(lambda: "idle" in clone.cluster.say("sinfo", "-h", "-n", node, "-o", "%t"), "the node", 60)
+
+
+@pytest.fixture(scope="module")
+def scenarios(undisturbed: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Callable], Clone]]:
+    """scenarios(one) returns its copy of the run when it is over; those that strike the whole cluster happen alone."""
+    folder = tmp_path_factory.mktemp("slurm-failures")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        beside = {scenario: pool.submit(play, scenario, undisturbed, folder) for scenario in BESIDE}
+
+        def outcome(scenario: Callable[[Clone], None]) -> Clone:
+            if scenario in beside:
+                return beside[scenario].result()
+            wait(beside.values())
+            return play(scenario, undisturbed, folder)
+
+        yield outcome
+
+
+def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) -> Clone:
+    """Let a scenario happen in a copy of the undisturbed run."""
+    clone = undisturbed.copy(folder / scenario.__name__)
+    (clone.folder / "snakemake.log").unlink()
+    try:
+        scenario(clone)
+    finally:
+        clone.kill_all()
+    return clone
+
+
+BESIDE = (cancelled, out_of_time, snakemake_killed, disk_full)
+
+
+def test_the_whole_workflow_runs(undisturbed: Clone):
+    assert (undisturbed.results / "report.html").is_file()
+    assert json.loads((undisturbed.results / "report.json").read_text())
+    assert set(undisturbed.states("rule_")) == {"COMPLETED"}
+
+
+def test_context_ranks_of_a_training_are_on_two_nodes(undisturbed: Clone):
+    [(job, _)] = [job for job in undisturbed.jobs("train_method") if "ce" in comment_of(undisturbed, job[0])]
+    described = undisturbed.cluster.say("scontrol", "show", "job", job)
+    assert re.search(r"NodeList=node\[?\d[-,]\d\]?\s", described)
+    assert "NumTasks=2" in described
+    assert (
+        json.loads(next(undisturbed.results.glob("train/ce/run-*/settings.json")).read_text())["layout"]["context"] == 2
+    )
+
+
+def test_cells_of_the_evaluation_share_one_slurm_job(undisturbed: Clone):
+    cells = list(undisturbed.results.rglob("score.json"))
+    assert len(cells) == 4
+    assert len(undisturbed.jobs("evaluate")) == 1
+
+
+def test_a_finished_run_has_nothing_to_do(undisturbed: Clone):
+    undisturbed.run()
+    assert "Nothing to be done" in undisturbed.said()
+
+
+def test_a_cancelled_training_goes_on_from_where_the_signal_met_it(scenarios, undisturbed):
+    clone = scenarios(cancelled)
+    assert clone.states("train_method") == ["CANCELLED", "COMPLETED"]
+    assert went_on_after(clone) >= CHECKPOINT + 2
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_a_training_near_its_time_limit_saves_ends_with_75_and_goes_on_in_another_job(scenarios, undisturbed):
+    clone = scenarios(out_of_time)
+    assert clone.states("train_method") == ["FAILED", "COMPLETED"]
+    assert "(exit code 75)" in clone.said()
+    assert went_on_after(clone) >= CHECKPOINT + 2
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_a_killed_snakemake_leaves_its_training_to_the_next_and_two_at_once_are_refused(scenarios, undisturbed):
+    clone = scenarios(snakemake_killed)
+    [refusal] = [line for line in clone.said().splitlines() if line.startswith("error: ")]
+    assert "works here" in refusal
+    assert clone.states("train_method") == ["COMPLETED"]
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_a_full_disk_costs_the_work_since_the_last_checkpoint(scenarios, undisturbed):
+    clone = scenarios(disk_full)
+    states = clone.states("train_method")
+    assert states[0] == "FAILED"
+    assert states[-1] == "COMPLETED"
+    assert went_on_after(clone) == CHECKPOINT
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_a_restarted_controller_disturbs_nobody(scenarios, undisturbed):
+    clone = scenarios(controller_restarted)
+    assert clone.states("train_method") == ["COMPLETED"]
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_a_dead_node_is_left_out_of_the_next_attempt(scenarios, undisturbed):
+    clone = scenarios(node_dies)
+    assert clone.states("train_method") == ["NODE_FAIL", "COMPLETED"]
+    assert went_on_after(clone) == CHECKPOINT
+    assert clone.digests() == undisturbed.digests()
+
+
+def went_on_after(clone: Clone) -> int:
+    """The step after which the last attempt of the training went on; 0 where it began anew."""
+    told = re.search(r"going on after step (\d+)", clone.log_of_training())
+    return int(told[1]) if told else 0
+
+
+def comment_of(clone: Clone, job: str) -> str:
+    """What Snakemake says that a Slurm job is."""
+    return clone.cluster.say("squeue", "--noheader", "--states=all", "--format=%k", f"--jobs={job}")

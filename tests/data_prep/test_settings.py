@@ -17,6 +17,7 @@ def test_every_key_says_what_it_is(kind: type[Settings]) -> None:
 @pytest.mark.parametrize("kind", CLASSES)
 def test_an_unknown_key_is_refused_with_the_known_ones(kind: type[Settings]) -> None:
     required = {"path": "x"} if kind is settings.CorpusSettings else {}
+    required |= {"longalpaca": {"path": "x"}} if kind is settings.MixSettings else {}
     required |= {"length": 8} if kind is settings.PackSettings else {}
     required |= {"url": "http://example.org/a", "sha256": "0" * 64} if kind is settings.FetchedFile else {}
     load_settings(kind, str(required).replace("'", '"'))

@@ -8,7 +8,8 @@ METHODS = DEMO["train"]["methods"]
 BENCHMARKS = ("perplexity books", "longppl books", "ruler niah_single_1", "ruler vt", "hops 3hop")
 READING_BOOKS = ("perplexity books", "longppl books", "hops 3hop")
 LENGTHS = DEMO["eval"]["lengths"]
-ROWS = {f"{rule} {split}" for rule in ("tokenize", "pack") for split in ("train", "validation")}
+LOOKED_AT = {"inspect tokens train", "inspect packs train"}
+ROWS = {f"{rule} {split}" for rule in ("tokenize", "pack") for split in ("train", "validation")} | LOOKED_AT
 
 
 def samples(*tasks, lengths=LENGTHS):
@@ -68,7 +69,7 @@ def test_a_book_that_is_taken_away_is_noticed(project):
 @pytest.mark.parametrize("module", ["data_prep/pack_command.py", "data_prep/pack_settings.py"])
 def test_editing_packing_leaves_tokens_and_samples(project, module):
     project.edit(module)
-    assert project.to_run() == {"pack train", "pack validation"} | trainings(*METHODS)
+    assert project.to_run() == {"pack train", "pack validation", "inspect packs train"} | trainings(*METHODS)
 
 
 def test_editing_tokenizing_leaves_the_tokenizer(project):

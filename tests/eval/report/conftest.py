@@ -76,6 +76,19 @@ def helmet_score(model: str, task: str, level: float) -> dict:
     return score
 
 
+def report_data(scores: list[dict]) -> ReportData:
+    """A report of nothing but scores."""
+    return ReportData(
+        run="made up", scores=scores, aggregates=[], curves=[], pictures=[], manifests=[], data_summaries=[]
+    )
+
+
+@pytest.fixture(scope="session")
+def data_of():
+    """data_of(scores) -> ReportData of nothing but scores."""
+    return report_data
+
+
 @pytest.fixture(scope="session")
 def data() -> ReportData:
     """Two models, `low` and `high`, on everything."""
@@ -89,4 +102,4 @@ def data() -> ReportData:
             ]
         scores += [helmet_score(model, task, level) for task in HELMET_TASKS]
         scores += govreport_scores(model, 2.0 - level)
-    return ReportData("made up", scores, [], [], [], [])
+    return report_data(scores)

@@ -8,7 +8,6 @@ import pytest
 
 from eval.benchmarks.longbench.aggregate import aggregate
 from eval.report.heatmap import BINS, heatmaps
-from eval.report.inputs import ReportData
 from eval.report.measured import BABILONG_TASKS, Measurements
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol
 from eval.report.paper_tables import paper_tables
@@ -25,9 +24,9 @@ def measured_rows(table):
     return {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows if row.kind == "measured"}
 
 
-def test_a_run_with_every_benchmark_has_every_table_of_the_paper(tables):
+def test_a_run_with_every_benchmark_has_every_table_of_the_paper(tables, data_of):
     assert list(tables) == ["1", "2", "11", "12", "13", "14"]
-    assert paper_tables(ReportData("nothing", [], [], [], [], [])) == []
+    assert paper_tables(data_of([])) == []
 
 
 def test_the_average_is_that_of_the_benchmarks_own_aggregate_within_its_interval(data, tables):
@@ -50,14 +49,14 @@ def test_lengths_that_the_paper_lacks_are_columns_of_their_own_in_order(data, ta
     assert found["BABILong Avg."].text == f"{mean(means):.2f}"
 
 
-def test_what_a_number_lacks_and_who_judged_it_stand_under_the_table(data, tables):
+def test_what_a_number_lacks_and_who_judged_it_stand_under_the_table(data, tables, data_of):
     (note,) = tables["11"].notes
     assert note.startswith("judged by stand-in (token F1) (low, 8,192 tokens: QA, Summ., Avg.; high")
     assert "stand-in (token F1)" in as_html(tables["11"])
     assert "stand-in (token F1)" in as_csv(tables["11"])
     assert "stand-in (token F1)" in as_latex(tables["11"])
     fewer = [score for score in data.scores if score["task"] != "qa8"]
-    found = Measurements(ReportData("fewer", fewer, [], [], [], []), "high")
+    found = Measurements(data_of(fewer), "high")
     assert found.mean_of_tasks("babilong", BABILONG_TASKS).note == "without qa8"
 
 

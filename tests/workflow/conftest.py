@@ -1,8 +1,8 @@
 """A finished run of the whole demo workflow, in which every command has done its work in a moment.
 
 The rules, the profiles, the configuration and the modules that the rules fingerprint are copies of the real ones.
-Only the three `__main__.py` are replaced: they create the file or folder that `--output` names, or print. So what Snakemake
-decides to run again is decided by the real rules, and a whole run takes seconds.
+Only the three `__main__.py` are replaced: they create the file or folder that `--output` names, or print. So what
+Snakemake decides to run again is decided by the real rules, and a whole run takes seconds.
 """
 
 import os

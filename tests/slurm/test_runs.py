@@ -66,6 +66,13 @@ def snakemake_killed(clone: Clone) -> None:
     clone.finish(third)
 
 
+def on_one_node(clone: Clone) -> None:
+    """Nothing happens, but the profile gives the training one node."""
+    clone.forget(*TRAINING)
+    clone.adapt_profile({"set-resources": {"train_method": {"mpi": "''", "nodes": 1, "tasks": 1, "cpus_per_task": 2}}})
+    clone.run("train")
+
+
 def disk_full(clone: Clone) -> None:
     """The file system of the results has no space left until the training has failed."""
     clone.forget(*TRAINING)
@@ -166,7 +173,7 @@ def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) ->
     return clone
 
 
-BESIDE = (cancelled, out_of_time, snakemake_killed, disk_full)
+BESIDE = (cancelled, out_of_time, snakemake_killed, disk_full, on_one_node)
 
 
 def test_the_whole_workflow_runs(undisturbed: Clone):
@@ -215,6 +222,12 @@ def test_a_killed_snakemake_leaves_its_training_to_the_next_and_two_at_once_are_
     clone = scenarios(snakemake_killed)
     [refusal] = [line for line in clone.said().splitlines() if line.startswith("error: ")]
     assert "works here" in refusal
+    assert clone.states("train_method") == ["COMPLETED"]
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_one_node_gives_the_bytes_of_two(scenarios, undisturbed):
+    clone = scenarios(on_one_node)
     assert clone.states("train_method") == ["COMPLETED"]
     assert clone.digests() == undisturbed.digests()
 

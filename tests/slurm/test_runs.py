@@ -25,6 +25,7 @@ from tests.slurm.site import Clone, go_on, has_met, until
 
 AT_ONCE = 3
 TRAINING = ("models/ce", "train/ce")
+ANSWERS = ("eval/ce",)
 CHECKPOINT = 8  # the interval of tiny.yaml, in steps
 
 
@@ -71,6 +72,14 @@ def on_one_node(clone: Clone) -> None:
     clone.forget(*TRAINING)
     clone.adapt_profile({"set-resources": {"train_method": {"mpi": "''", "nodes": 1, "tasks": 1, "cpus_per_task": 2}}})
     clone.run("train")
+
+
+def out_of_memory(clone: Clone) -> None:
+    """An evaluation gets less memory than it needs, and more at every attempt."""
+    clone.forget(*ANSWERS, "report.*")
+    less = {"mem_mb": "300 * attempt ** 2"}
+    clone.adapt_profile({"set-resources": dict.fromkeys(("generate", "detect_critical_tokens", "score"), less)})
+    clone.run()
 
 
 def disk_full(clone: Clone) -> None:
@@ -173,7 +182,7 @@ def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) ->
     return clone
 
 
-BESIDE = (cancelled, out_of_time, snakemake_killed, disk_full, on_one_node)
+BESIDE = (cancelled, out_of_time, snakemake_killed, out_of_memory, disk_full, on_one_node)
 
 
 def test_the_whole_workflow_runs(undisturbed: Clone):
@@ -229,6 +238,12 @@ def test_a_killed_snakemake_leaves_its_training_to_the_next_and_two_at_once_are_
 def test_one_node_gives_the_bytes_of_two(scenarios, undisturbed):
     clone = scenarios(on_one_node)
     assert clone.states("train_method") == ["COMPLETED"]
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_an_evaluation_without_enough_memory_is_tried_again_with_more(scenarios, undisturbed):
+    clone = scenarios(out_of_memory)
+    assert clone.states("evaluate") == ["FAILED", "COMPLETED"]
     assert clone.digests() == undisturbed.digests()
 
 

@@ -49,7 +49,10 @@ def code_fingerprint(*modules: str) -> str:
 
 
 def code_sources(*modules: str) -> dict[str, str]:
-    """{module: hex sha256 of its source} of `modules` and of all they import inside this repository."""
+    """{module: hex sha256 of its source} of `modules` and of all they import inside this repository.
+
+    A module brings the data files beside it whose names it spells (the wording of prompts), as `module/file`.
+    """
     sources: dict[str, str] = {}
     pending = list(modules)
     while pending:
@@ -57,15 +60,29 @@ def code_sources(*modules: str) -> dict[str, str]:
         if name not in sources:
             source = module_source(name)
             status = source.stat()
-            sources[name], imports = read_source(source, status.st_mtime_ns, status.st_size)
+            sources[name], imports, data = read_source(source, status.st_mtime_ns, status.st_size)
+            sources |= {f"{name}/{file.name}": sha256_file(file) for file in data}
             pending += imports
     return sources
 
 
+def data_files(package: Path) -> list[Path]:
+    """What modules may read beside themselves: a package's files that are neither code nor pages for people."""
+    found = []
+    for path in sorted(package.iterdir()):
+        if path.is_dir() and path.name != "__pycache__" and not (path / "__init__.py").is_file():
+            found += data_files(path)
+        elif path.is_file() and path.suffix not in {".py", ".md"}:
+            found.append(path)
+    return found
+
+
 @cache
-def read_source(source: Path, _modified: int, _size: int) -> tuple[str, list[str]]:
-    """(sha256, imported modules) of a source file, read once: a workflow asks for it hundreds of times."""
-    return sha256_file(source), imported_modules(source)
+def read_source(source: Path, _modified: int, _size: int) -> tuple[str, list[str], list[Path]]:
+    """(sha256, imported modules, data files) of a source file, read once: a workflow asks for it hundreds of times."""
+    text = source.read_text(encoding="utf-8")
+    data = [file for file in data_files(source.parent) if file.name in text]
+    return sha256_file(source), imported_modules(source), data
 
 
 def module_source(name: str) -> Path:

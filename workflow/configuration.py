@@ -23,8 +23,6 @@ from data_prep.settings import (
     TokenizerSettings,
     TokenizeSettings,
 )
-from eval.cells import cells_of
-from eval.registry import WORKFLOW_DATA, known_task
 from eval.settings import EvalSettings
 from megatron_cdt.architecture import ModelSettings
 from megatron_cdt.training.settings import TrainSettings
@@ -128,19 +126,6 @@ class Configuration(Settings):
                 raise ValueError(f"eval.models.{name}: a name has letters, digits, dots, dashes and underscores only")
             if not Path(folder, "config.json").is_file():
                 raise ValueError(f"eval.models.{name}: no Hugging Face model in {folder}; correct the folder")
-        return self
-
-    @model_validator(mode="after")
-    def benchmarks_have_their_data(self) -> "Configuration":
-        """What a chosen task cannot be built without has a place."""
-        given = {key for key, path in self.eval.data.model_dump().items() if path}
-        for benchmark, task, _ in cells_of(self.eval.model_dump()):
-            for key in known_task(benchmark, task).needs:
-                if key not in given | set(WORKFLOW_DATA):
-                    raise ValueError(
-                        f"eval.benchmarks.{benchmark}: task {task} needs eval.data.{key}; name its file or folder, or "
-                        "leave the task out"
-                    )
         return self
 
 

@@ -62,6 +62,7 @@ def test_sections_that_contradict_each_other_stop_the_run_before_its_first_job(f
         ({"eval": {"benchmarks": {"longppl": {"window": 5000}}}}, "longppl.window"),
         ({"model": {"hugging_face": "folder"}}, "keep one of them"),
         ({"train": {"layout": {"processes": 3}}}, "set processes to a multiple of 2"),
+        ({"eval": {"benchmarks": {"ruler": {"tasks": ["qa_1"]}}}}, "needs eval.data.squad"),
         ({"eval": {"benchmarks": {"longppl": {"evaluator": "cde"}}}}, "eval.benchmarks.longppl.evaluator"),
     ],
 )

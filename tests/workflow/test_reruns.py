@@ -87,6 +87,13 @@ def test_editing_a_task_reruns_that_task(project):
     assert project.to_run() == samples("ruler vt") | answers("ruler vt")
 
 
+def test_editing_the_wording_of_a_benchmark_reruns_that_benchmark(project):
+    wording = project.folder / "eval/benchmarks/ruler/wording.json"
+    wording.write_text(wording.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    ruler = ("ruler niah_single_1", "ruler vt")
+    assert project.to_run() == samples(*ruler) | answers(*ruler)
+
+
 def test_editing_a_score_reruns_scores_only(project):
     project.edit("eval/benchmarks/hops/score.py")
     cells = {f"score {model} dense hops 3hop {length}" for model in METHODS for length in LENGTHS}

@@ -22,7 +22,7 @@ from contracts.fingerprint import canonical_json, code_sources, sha256_text, sha
 from eval.cells import cell_settings, cells_of, planned_parts, suits
 from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
 from eval.inference.methods import answer_settings, answering_modules
-from eval.registry import known_task
+from eval.registry import WORKFLOW_DATA, known_task
 from workflow.sole_run import claim_folder
 
 # The stages find the repository's packages from any working directory, and run in the Python that runs Snakemake
@@ -85,6 +85,13 @@ def check_places():
             if isinstance(part, dict) and part["samples"] + part["validation_samples"]
         },
     }
+    for benchmark, task, _ in cells_of(config["eval"]):
+        for key in known_task(benchmark, task).needs:
+            if key not in WORKFLOW_DATA and not config["eval"]["data"].get(key):
+                bad_configuration(
+                    f"eval.benchmarks.{benchmark}: task {task} needs eval.data.{key}; name its file or folder, or leave the "
+                    "task out"
+                )
     for key, (place, content) in places.items():
         fetched = place in config["fetch"] or any(Path(str(place)) in Path(name).parents for name in config["fetch"])
         if place is not None and not Path(place).exists() and not fetched:

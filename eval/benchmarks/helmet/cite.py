@@ -13,6 +13,8 @@ from eval.benchmarks.helmet.sampling import PROMPTS, Asked, helmet_sample
 from eval.benchmarks.helmet.text_metrics import flat
 from eval.build_context import BuildContext, Built
 
+WORDING = {"asqa": "asqa_revised.json", "qampari": "qampari_revised.json"}
+
 
 def build(context: BuildContext) -> Built:
     """The samples of one length."""
@@ -30,7 +32,7 @@ def build(context: BuildContext) -> Built:
 @cache
 def wording(task: str) -> dict:
     """The published instruction, templates and worked examples of a task."""
-    return json.loads((PROMPTS / f"{task}_revised.json").read_text(encoding="utf-8"))
+    return json.loads((PROMPTS / WORDING[task]).read_text(encoding="utf-8"))
 
 
 def asked(task: str, record: dict, documents: list[dict], examples: list[dict]) -> Asked:

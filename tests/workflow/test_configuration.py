@@ -56,13 +56,20 @@ def test_sections_that_contradict_each_other_stop_the_run_before_its_first_job(f
     assert not (fresh.folder / "results/demo/tokenizer").exists()
 
 
+def test_a_task_without_its_data_ends_in_one_line_before_anything_is_planned(fresh):
+    fresh.configure(eval={"benchmarks": {"ruler": {"tasks": ["qa_1"]}}})
+    refused = fresh.snakemake("-n", "--profile", "local", "--configfile", "config/demo.yaml")
+    (complaint,) = [line for line in refused.stdout.splitlines() if not line.startswith("Using profile")]
+    assert refused.returncode == 2
+    assert "task qa_1 needs eval.data.squad" in complaint
+
+
 @pytest.mark.parametrize(
     ("changes", "cure"),
     [
         ({"eval": {"benchmarks": {"longppl": {"window": 5000}}}}, "longppl.window"),
         ({"model": {"hugging_face": "folder"}}, "keep one of them"),
         ({"train": {"layout": {"processes": 3}}}, "set processes to a multiple of 2"),
-        ({"eval": {"benchmarks": {"ruler": {"tasks": ["qa_1"]}}}}, "needs eval.data.squad"),
         ({"eval": {"benchmarks": {"longppl": {"evaluator": "cde"}}}}, "eval.benchmarks.longppl.evaluator"),
     ],
 )

@@ -22,11 +22,11 @@ from contracts.tokenizer import Tokenizer, load_tokenizer
 from eval.backends.facts import backend_facts
 from eval.backends.request import Answer, Backend, Request, request_of
 from eval.backends.settings import GenerationSettings
+from eval.building.prompt_writer import PromptWriter
 from eval.inference.methods import BACKENDS, PROMPT_CHANGING, answering_modules
 from eval.inference.settings import InferenceName, InferenceSettings
 from eval.model_files import claimed_window, model_name, parameter_count, remembered_digest
 from eval.predictions import PredictionLog, prediction_log
-from eval.prompt_writer import PromptWriter
 from eval.samples import SampleSet, read_samples
 
 

@@ -14,7 +14,7 @@ from contracts.command_line import named_paths, natural_int
 from contracts.fingerprint import code_fingerprint
 from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 from eval.cells import cell_settings
 from eval.registry import BENCHMARKS, known_task
 from eval.samples import Cell, write_samples

@@ -21,7 +21,7 @@ from eval.model_files import model_digest, model_name
 from eval.predictions import answered_lines, check_identities, read_predictions
 from eval.registry import BENCHMARKS, Task, known_task
 from eval.samples import SampleSet, read_json_lines, read_samples
-from eval.scored import Scored
+from eval.scoring.scored import Scored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

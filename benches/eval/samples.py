@@ -16,7 +16,7 @@ from eval.benchmarks.ruler import niah
 from eval.benchmarks.ruler.haystacks import hide_in_lines
 from eval.benchmarks.ruler.needles import NEEDLE_TASKS, draw_needles
 from eval.benchmarks.ruler.wording import noise
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 from eval.settings import EvalSettings
 
 # The official step for a haystack of noise (lines).

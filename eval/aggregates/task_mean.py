@@ -3,7 +3,7 @@
 in : score.json of the cells of one model, one method of inference and one benchmark
 """
 
-from eval.scored import mean
+from eval.scoring.scored import mean
 
 
 def aggregate(scores: list[dict]) -> dict:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
+from eval.building.record_files import each_record, record_files
+from eval.building.reference_tokenizer import reference_tokenizer
 from eval.govreport.settings import GovReportSettings
-from eval.record_files import each_record, record_files
-from eval.reference_tokenizer import reference_tokenizer
 
 DATA = "govreport"
 TEXT_FIELDS = ("report", "document", "context", "input", "text")

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.errors import InputError
+from eval.building.prompt_writer import PromptWriter
 from eval.inference.chunks import chunks
 from eval.inference.retrieval import Scorer, scorer
 from eval.inference.settings import RagSettings
-from eval.prompt_writer import PromptWriter
 
 
 @dataclass(frozen=True)

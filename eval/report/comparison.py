@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eval.report.inputs import ReportData
-from eval.scored import mean, standard_error
+from eval.scoring.scored import mean, standard_error
 
 REAL_AT = 2.0
 FEW_KEY_TOKENS = 100

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from eval.report.inputs import ReportData, column_of
-from eval.scored import mean
+from eval.scoring.scored import mean
 
 BINS = 10
 CELL_WIDTH, CELL_HEIGHT = 64, 24

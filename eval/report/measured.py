@@ -17,8 +17,8 @@ from eval.benchmarks.helmet.protocol import tasks_of
 from eval.benchmarks.longbench import aggregate as longbench
 from eval.benchmarks.longbench.tasks import CATEGORIES, WITHOUT_E_EDITION, plain_name
 from eval.report.inputs import ReportData, column_of
-from eval.scored import mean
-from eval.statistics import RESAMPLES, bootstrap_interval
+from eval.scoring.scored import mean
+from eval.scoring.statistics import RESAMPLES, bootstrap_interval
 
 SEED = 42
 LEVEL = 0.95

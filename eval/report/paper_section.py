@@ -9,7 +9,7 @@ from eval.report.inputs import ReportData, column_of
 from eval.report.paper_tables import PaperTable
 from eval.report.table_formats import as_html
 from eval.report.tables import digest_cell, table
-from eval.scored import mean
+from eval.scoring.scored import mean
 
 COLOURS = 5
 

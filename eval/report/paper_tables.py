@@ -14,7 +14,7 @@ from eval.registry import BENCHMARKS
 from eval.report.inputs import ReportData, column_of
 from eval.report.measured import BABILONG_TASKS, Measured, Measurements
 from eval.report.published import PublishedTable, Value, published_tables
-from eval.statistics import paired_t_test
+from eval.scoring.statistics import paired_t_test
 
 LONGBENCH_COLUMNS = dict(zip(("S-Doc QA", "M-Doc QA", "Summ", "Few-shot", "Code"), CATEGORIES, strict=True))
 HELMET_COLUMNS = {

@@ -11,7 +11,7 @@ from eval.benchmarks.hops.score import roc_auc
 from eval.benchmarks.longppl import score as longppl
 from eval.benchmarks.perplexity import score as perplexity
 from eval.benchmarks.ruler import score as ruler
-from eval.scored import mean, standard_error
+from eval.scoring.scored import mean, standard_error
 
 UNIGRAM = {"unigram": {"held_back_entropy": 3.0}}
 numbers = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=20)

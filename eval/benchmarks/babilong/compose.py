@@ -13,10 +13,10 @@ from pathlib import Path
 from contracts.errors import InputError
 from eval.benchmarks.babilong.babi import Question, read_task
 from eval.benchmarks.babilong.prompts import question_prompt
-from eval.book_sentences import draw_sentences
-from eval.build_context import BuildContext, Built
-from eval.filling import fill
-from eval.prompts import Prompt, prompt_sample
+from eval.building.book_sentences import draw_sentences
+from eval.building.build_context import BuildContext, Built
+from eval.building.filling import fill
+from eval.building.prompts import Prompt, prompt_sample
 
 # The official composition leaves out stories with more facts than an eighth of the context, which it takes to be 300
 # tokens shorter than the length.

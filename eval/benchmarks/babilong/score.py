@@ -6,8 +6,8 @@ names are passed over. A list of objects must be named whole, and nothing else.
 
 from contracts.errors import InputError
 from eval.benchmarks.babilong.prompts import labels
-from eval.scored import Scored
-from eval.text_scores import scored_texts
+from eval.scoring.scored import Scored
+from eval.scoring.text_scores import scored_texts
 
 ENDS = (".", "<context>", "<example>")
 # Longer answers with a comma are lists of objects.

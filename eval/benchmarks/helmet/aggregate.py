@@ -6,7 +6,7 @@ invariant: a length that lacks a task has no average; `labels` name the stand-in
 """
 
 from eval.benchmarks.helmet.protocol import CATEGORIES, TASKS, tasks_of
-from eval.scored import mean
+from eval.scoring.scored import mean
 
 
 def aggregate(scores: list[dict]) -> dict:

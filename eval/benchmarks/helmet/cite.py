@@ -11,7 +11,7 @@ from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.records import chosen, data_file, described, read_records
 from eval.benchmarks.helmet.sampling import PROMPTS, Asked, helmet_sample
 from eval.benchmarks.helmet.text_metrics import flat
-from eval.build_context import BuildContext, Built
+from eval.building.build_context import BuildContext, Built
 
 WORDING = {"asqa": "asqa_revised.json", "qampari": "qampari_revised.json"}
 

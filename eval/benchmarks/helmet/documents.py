@@ -11,8 +11,8 @@ from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.sampling import part
-from eval.build_context import BuildContext
-from eval.reference_tokenizer import reference_tokenizer
+from eval.building.build_context import BuildContext
+from eval.building.reference_tokenizer import reference_tokenizer
 
 # Room for the rest of the prompt (tokens).
 MARGIN, LAWSUIT_MARGIN = 200, 300

@@ -10,7 +10,7 @@ from eval.benchmarks.helmet.icl_sets import Labelled, labelled_set
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.records import described
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part
-from eval.build_context import BuildContext, Built
+from eval.building.build_context import BuildContext, Built
 
 
 def build(context: BuildContext) -> Built:

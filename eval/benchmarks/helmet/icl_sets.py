@@ -13,8 +13,8 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from eval.benchmarks.helmet.records import data_file
-from eval.build_context import BuildContext
-from eval.seeds import sample_generator
+from eval.building.build_context import BuildContext
+from eval.building.seeds import sample_generator
 
 Labelled = tuple[str, str]
 NLU_SHARE_ASKED = 0.1

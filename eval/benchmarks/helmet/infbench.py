@@ -7,8 +7,8 @@ and HELMET's key points of the summaries, infbench/longbook_sum_eng_keypoints.js
 from eval.benchmarks.helmet.documents import documents, long_enough
 from eval.benchmarks.helmet.records import data_file, described, has_file, read_records
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part
-from eval.build_context import BuildContext, Built
-from eval.reference_tokenizer import counted_by
+from eval.building.build_context import BuildContext, Built
+from eval.building.reference_tokenizer import counted_by
 
 FILES = {
     "infbench_qa": "infbench/longbook_qa_eng",

@@ -12,8 +12,8 @@ from contracts.errors import InputError
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.records import chosen, data_file, described, has_file, read_records
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part, share, written
-from eval.build_context import BuildContext, Built
-from eval.fitting import largest_fitting
+from eval.building.build_context import BuildContext, Built
+from eval.building.fitting import largest_fitting
 
 # HELMET's file has the key at this many depths.
 DEPTHS = 6

@@ -8,8 +8,8 @@ summary/short_keypoints.
 from eval.benchmarks.helmet.documents import LAWSUIT_MARGIN, documents, long_enough
 from eval.benchmarks.helmet.records import data_files, described, has_file, read_records
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part
-from eval.build_context import BuildContext, Built
-from eval.reference_tokenizer import counted_by
+from eval.building.build_context import BuildContext, Built
+from eval.building.reference_tokenizer import counted_by
 
 KEY_POINTS = "multi_lexsum/multi_lexsum_val"
 

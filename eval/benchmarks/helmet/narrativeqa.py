@@ -10,9 +10,9 @@ from pathlib import Path
 from eval.benchmarks.helmet.documents import documents, long_enough
 from eval.benchmarks.helmet.records import data_files, described
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part
-from eval.build_context import BuildContext, Built
-from eval.record_files import each_record
-from eval.reference_tokenizer import counted_by
+from eval.building.build_context import BuildContext, Built
+from eval.building.record_files import each_record
+from eval.building.reference_tokenizer import counted_by
 
 EXAMPLE_COLUMNS = ("question", "answers")
 

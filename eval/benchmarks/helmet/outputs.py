@@ -1,7 +1,7 @@
 """What a scored row holds, and the numbers that every HELMET score has."""
 
 from contracts.errors import InputError
-from eval.scored import Scored, mean
+from eval.scoring.scored import Scored, mean
 
 
 def output_of(row: dict) -> str:

@@ -10,7 +10,7 @@ from random import Random
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.records import data_file, described, read_records
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part, share
-from eval.build_context import BuildContext, Built
+from eval.building.build_context import BuildContext, Built
 
 # (samples, worked examples); {} is the number of passages.
 FILES = {

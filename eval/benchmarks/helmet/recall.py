@@ -7,7 +7,7 @@ HELMET's files are ruler/TASK/validation_LENGTH.jsonl with context, query, type_
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.records import chosen, data_file, described, read_records
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, share
-from eval.build_context import BuildContext, Built
+from eval.building.build_context import BuildContext, Built
 
 FOLDERS = {"niah_mk_2": "niah_multikey_2", "niah_mk_3": "niah_multikey_3", "niah_mv": "niah_multivalue"}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.manifest import describe_files
-from eval.build_context import BuildContext
-from eval.record_files import ENDINGS, each_record
+from eval.building.build_context import BuildContext
+from eval.building.record_files import ENDINGS, each_record
 
 DATA = "helmet"
 

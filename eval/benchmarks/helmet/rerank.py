@@ -7,7 +7,7 @@ from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.rag import chosen_examples
 from eval.benchmarks.helmet.records import data_file, described, read_records
 from eval.benchmarks.helmet.sampling import Asked, helmet_sample, part
-from eval.build_context import BuildContext, Built
+from eval.building.build_context import BuildContext, Built
 
 
 def build(context: BuildContext) -> Built:

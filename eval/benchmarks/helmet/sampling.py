@@ -11,8 +11,8 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from eval.benchmarks.helmet.protocol import TASKS
-from eval.build_context import BuildContext
-from eval.prompts import Prompt, prompt_sample
+from eval.building.build_context import BuildContext
+from eval.building.prompts import Prompt, prompt_sample
 
 PROMPTS = Path(__file__).parent / "prompts"
 

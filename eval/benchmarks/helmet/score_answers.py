@@ -14,7 +14,7 @@ from eval.benchmarks.helmet.text_metrics import (
     rouge_l,
     substring_exact_match,
 )
-from eval.scored import Scored
+from eval.scoring.scored import Scored
 
 OPENING = {"json_kv": "corresponding value:"}
 

@@ -9,7 +9,7 @@ from eval.benchmarks.helmet.entailment import load_entailment
 from eval.benchmarks.helmet.outputs import field_of, output_of, scored
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.sentences import sentence_splitter
-from eval.scored import Scored
+from eval.scoring.scored import Scored
 
 
 def score(task: str, rows: list[dict], facts: dict) -> Scored:

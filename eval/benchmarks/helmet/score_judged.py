@@ -7,7 +7,7 @@ from eval.benchmarks.helmet.judges import Judge, load_judge
 from eval.benchmarks.helmet.outputs import field_of, output_of, scored
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.text_metrics import flat, parsed
-from eval.scored import Scored
+from eval.scoring.scored import Scored
 
 KINDS = {"infbench_sum": "book", "multi_lexsum": "lawsuit"}
 

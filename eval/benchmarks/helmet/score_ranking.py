@@ -2,7 +2,7 @@
 
 from eval.benchmarks.helmet.outputs import field_of, output_of, scored
 from eval.benchmarks.helmet.rankings import ndcg_at_10
-from eval.scored import Scored
+from eval.scoring.scored import Scored
 
 
 def score(task: str, rows: list[dict], facts: dict) -> Scored:

@@ -10,7 +10,7 @@ from random import Random
 from contracts.errors import InputError
 from eval.benchmarks.babilong.babi import Question, read_task
 from eval.benchmarks.hops.stories import Chain, Source, Story, interference_count, told
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 
 MOVE = re.compile(r"(?P<person>\w+) (?:went back to|went to|journeyed to|travelled to|moved to) the (?P<place>\w+)\.")
 TAKE = re.compile(r"(?P<person>\w+) (?:got|took|grabbed|picked up) the (?P<thing>\w+)(?: there)?\.")

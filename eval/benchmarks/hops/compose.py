@@ -14,10 +14,10 @@ from random import Random
 
 from eval.benchmarks.hops import babi_stories, needle_stories, own_words
 from eval.benchmarks.hops.stories import Source, Story
-from eval.book_sentences import BookSentences, draw_sentences
-from eval.build_context import BuildContext, Built
-from eval.filling import fill
-from eval.seeds import sample_generator
+from eval.building.book_sentences import BookSentences, draw_sentences
+from eval.building.build_context import BuildContext, Built
+from eval.building.filling import fill
+from eval.building.seeds import sample_generator
 
 IGNORED = -100
 EMOJIS = "😀😂🥰😎🤔😴🤯🥳👻🤖🐙🦄🐢🦋🌵🍄🍕🍩🚀🎸🎲🧩🔮🧲"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from eval.benchmarks.hops.stories import Source, Story
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 from eval.samples import read_json_lines
 
 

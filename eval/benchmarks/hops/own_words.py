@@ -3,7 +3,7 @@
 from random import Random
 
 from eval.benchmarks.hops.stories import Chain, Source, Story, interference_count, told
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 
 PEOPLE = ("Alice", "Bruno", "Clara", "Edgar", "Fiona", "Hugo", "Irene", "Oscar")
 OBJECTS = ("lamp", "coat", "letter", "basket", "hammer", "mirror", "violin", "kettle")

@@ -10,7 +10,7 @@ interference facts, the tokens that have to do with the answer.
 
 import numpy as np
 
-from eval.scored import Scored, finite_numbers, mean, standard_error
+from eval.scoring.scored import Scored, finite_numbers, mean, standard_error
 
 FACT_KINDS = ("supporting", "interference")
 CONTEXT_KINDS = (*FACT_KINDS, "irrelevant", "emoji")

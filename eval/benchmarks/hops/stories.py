@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 
 
 @dataclass(frozen=True)

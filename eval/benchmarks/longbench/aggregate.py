@@ -8,7 +8,7 @@ enter it.
 """
 
 from eval.benchmarks.longbench.tasks import CATEGORIES, SYNTHETIC, WITHOUT_E_EDITION, plain_name
-from eval.scored import mean
+from eval.scoring.scored import mean
 
 
 def aggregate(scores: list[dict]) -> dict:

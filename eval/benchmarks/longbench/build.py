@@ -6,9 +6,9 @@ invariant: with `limit: prompt` the text is the published script's, to the chara
 from contracts.manifest import describe_files
 from eval.benchmarks.longbench.records import chosen_records, record_file
 from eval.benchmarks.longbench.tasks import LongBenchTask, task_called
-from eval.build_context import BuildContext, Built
-from eval.prompts import Prompt
-from eval.truncation import sample_in_cell, sample_of_limit
+from eval.building.build_context import BuildContext, Built
+from eval.building.prompts import Prompt
+from eval.building.truncation import sample_in_cell, sample_of_limit
 
 
 def build(context: BuildContext) -> Built:

@@ -15,7 +15,7 @@ from rapidfuzz import fuzz
 from rouge import Rouge
 
 from contracts.errors import InputError
-from eval.squad_metrics import token_f1
+from eval.scoring.squad_metrics import token_f1
 
 NUMBER = re.compile(r"\d+")
 PARAGRAPH = re.compile(r"Paragraph (\d+)")

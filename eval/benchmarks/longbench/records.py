@@ -7,9 +7,9 @@ out: records with input, context, answers, length (words), all_classes
 from pathlib import Path
 
 from eval.benchmarks.longbench.tasks import LongBenchTask
-from eval.build_context import BuildContext
-from eval.published_files import check_fields, chosen, file_called
-from eval.record_files import each_record
+from eval.building.build_context import BuildContext
+from eval.building.published_files import check_fields, chosen, file_called
+from eval.building.record_files import each_record
 
 FIELDS = {"input": str, "context": str, "answers": list, "length": int}
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from contracts.errors import InputError
 from eval.benchmarks.longbench.metrics import score_of
 from eval.benchmarks.longbench.tasks import LongBenchTask, task_called
-from eval.scored import Scored, mean
-from eval.text_scores import scored_texts
+from eval.scoring.scored import Scored, mean
+from eval.scoring.text_scores import scored_texts
 
 # Upper limits in words, exclusive.
 BUCKETS = {"0-4k": 4000, "4-8k": 8000, "8k+": float("inf")}

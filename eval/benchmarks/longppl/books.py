@@ -7,8 +7,8 @@ the evaluated models inside them (see eval.benchmarks.longppl.keys).
 
 from contracts.command_line import progress
 from eval.benchmarks.longppl.keys import Interval, load_evaluator, with_keys
-from eval.build_context import BuildContext, Built
-from eval.rows import BookRow, choose_rows, row_tokens, tokenize_books
+from eval.building.build_context import BuildContext, Built
+from eval.building.rows import BookRow, choose_rows, row_tokens, tokenize_books
 
 
 def build(context: BuildContext) -> Built:

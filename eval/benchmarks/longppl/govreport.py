@@ -6,9 +6,9 @@ eval.benchmarks.longppl.keys).
 
 from contracts.command_line import progress
 from eval.benchmarks.longppl.keys import load_evaluator, with_keys
-from eval.build_context import BuildContext, Built
+from eval.building.build_context import BuildContext, Built
+from eval.building.reference_tokenizer import counted_by
 from eval.govreport.rows import DATA, report_rows
-from eval.reference_tokenizer import counted_by
 
 
 def build(context: BuildContext) -> Built:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer, load_tokenizer
 from eval.benchmarks.longppl.settings import LongPPLSettings
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 from eval.model_files import model_digest, model_name
 from eval.models import choose_device, context_window, load_model
 from eval.short_context import long_and_short_losses

@@ -6,7 +6,7 @@ needs the long context.
 
 import math
 
-from eval.scored import Scored, finite_numbers, mean
+from eval.scoring.scored import Scored, finite_numbers, mean
 
 
 def score(task: str, rows: list[dict], facts: dict) -> Scored:

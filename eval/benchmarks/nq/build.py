@@ -9,10 +9,10 @@ from importlib.resources import files
 from contracts.errors import InputError
 from contracts.manifest import describe_files
 from eval.benchmarks.nq.records import Passage, Question, question_file, read_questions, spells_any
-from eval.build_context import BuildContext, Built
-from eval.fitting import largest_fitting
-from eval.prompts import Prompt, prompt_sample
-from eval.published_files import chosen
+from eval.building.build_context import BuildContext, Built
+from eval.building.fitting import largest_fitting
+from eval.building.prompts import Prompt, prompt_sample
+from eval.building.published_files import chosen
 
 # Passages of ~100 words: no prompt of 1 M tokens holds more; drawing them all for every question would be slow.
 MOST_DISTRACTORS = 10_000

@@ -9,9 +9,9 @@ invariant: no passage that spells an answer is a distractor.
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.published_files import check_fields, file_called
-from eval.record_files import each_record
-from eval.squad_metrics import normalized
+from eval.building.published_files import check_fields, file_called
+from eval.building.record_files import each_record
+from eval.scoring.squad_metrics import normalized
 
 FILES = ("nq-open-oracle.jsonl", "biencoder-nq-dev.json", "nq-dev.json")
 FIELDS = {"question": str, "answers": list}

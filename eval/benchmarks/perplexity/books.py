@@ -1,14 +1,14 @@
 """perplexity of books: rows of held-back books; the model's loss on every token of them.
 
 A sample: {"book", "start", "input_ids"}. The manifest also says what a model that knows only token
-frequencies would lose on the same tokens (see eval.unigram).
+frequencies would lose on the same tokens (see eval.building.unigram).
 """
 
 import numpy as np
 
-from eval.build_context import BuildContext, Built
-from eval.rows import choose_rows, row_tokens, tokenize_books
-from eval.unigram import cross_entropy, entropy, token_counts, tokens_folder_counts, tokens_folder_digests
+from eval.building.build_context import BuildContext, Built
+from eval.building.rows import choose_rows, row_tokens, tokenize_books
+from eval.building.unigram import cross_entropy, entropy, token_counts, tokens_folder_counts, tokens_folder_digests
 
 
 def build(context: BuildContext) -> Built:

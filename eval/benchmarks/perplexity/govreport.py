@@ -3,9 +3,9 @@
 A sample: {"report" (its number in the file), "input_ids"}.
 """
 
-from eval.build_context import BuildContext, Built
+from eval.building.build_context import BuildContext, Built
+from eval.building.reference_tokenizer import counted_by
 from eval.govreport.rows import DATA, report_rows
-from eval.reference_tokenizer import counted_by
 
 
 def build(context: BuildContext) -> Built:

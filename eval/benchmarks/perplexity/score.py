@@ -6,7 +6,7 @@ manifest: a model that is not below them has learnt less than the frequencies of
 
 import math
 
-from eval.scored import Scored, finite_numbers, mean, standard_error
+from eval.scoring.scored import Scored, finite_numbers, mean, standard_error
 
 
 def score(task: str, rows: list[dict], facts: dict) -> Scored:

@@ -6,10 +6,10 @@ invariant: a question without any reference is left out and counted.
 from contracts.manifest import describe_files
 from eval.benchmarks.longbench.tasks import task_called
 from eval.benchmarks.qasper.records import Question, question_file, read_questions
-from eval.build_context import BuildContext, Built
-from eval.prompts import Prompt
-from eval.published_files import chosen
-from eval.truncation import sample_in_cell
+from eval.building.build_context import BuildContext, Built
+from eval.building.prompts import Prompt
+from eval.building.published_files import chosen
+from eval.building.truncation import sample_in_cell
 
 
 def build(context: BuildContext) -> Built:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import InputError
-from eval.published_files import file_called
+from eval.building.published_files import file_called
 from eval.samples import read_json
 
 FILES = ("qasper-test-v0.3.json", "qasper-dev-v0.3.json")

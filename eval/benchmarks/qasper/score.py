@@ -7,9 +7,9 @@ invariant: equal to the official evaluator's Answer F1; of equally good referenc
 
 from dataclasses import replace
 
-from eval.scored import Scored, mean
-from eval.squad_metrics import best, token_f1
-from eval.text_scores import scored_texts
+from eval.scoring.scored import Scored, mean
+from eval.scoring.squad_metrics import best, token_f1
+from eval.scoring.text_scores import scored_texts
 
 TYPES = ("extractive", "abstractive", "boolean", "none")
 

@@ -4,10 +4,10 @@ from importlib.resources import files
 
 from contracts.manifest import describe_files
 from eval.benchmarks.quality.records import LETTERS, Question, question_file, read_questions
-from eval.build_context import BuildContext, Built
-from eval.prompts import Prompt
-from eval.published_files import chosen
-from eval.truncation import sample_in_cell
+from eval.building.build_context import BuildContext, Built
+from eval.building.prompts import Prompt
+from eval.building.published_files import chosen
+from eval.building.truncation import sample_in_cell
 
 
 def build(context: BuildContext) -> Built:

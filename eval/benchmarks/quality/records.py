@@ -11,8 +11,8 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from eval.benchmarks.quality.article import plain_text
-from eval.published_files import check_fields, file_called
-from eval.record_files import each_record
+from eval.building.published_files import check_fields, file_called
+from eval.building.record_files import each_record
 
 LETTERS = "ABCD"
 FILES = ("QuALITY.v1.0.1.htmlstripped.dev", "QuALITY.v1.0.1.dev", "QuALITY.v1.0.dev", "dev.jsonl")

@@ -13,9 +13,9 @@ from contracts.tokenizer import Tokenizer
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import prompt_of
 from eval.benchmarks.ruler.words import all_words, english_words
-from eval.build_context import BuildContext, Built
-from eval.counting import cumulative, piece_tokens
-from eval.filling import fill
+from eval.building.build_context import BuildContext, Built
+from eval.building.counting import cumulative, piece_tokens
+from eval.building.filling import fill
 
 COMMON = 10
 LONG_FROM = 4096

@@ -12,9 +12,9 @@ from scipy.special import zeta
 
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import prompt_of
-from eval.build_context import BuildContext, Built
-from eval.counting import piece_tokens
-from eval.filling import fill
+from eval.building.build_context import BuildContext, Built
+from eval.building.counting import piece_tokens
+from eval.building.filling import fill
 
 NOISE_WORD = "..."
 LETTERS = 6

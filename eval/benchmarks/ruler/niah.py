@@ -17,8 +17,8 @@ from eval.benchmarks.ruler.haystacks import (
 from eval.benchmarks.ruler.needles import NEEDLE_TASKS, Needles, NeedleTask, draw_needles, random_needle
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import needle_prompt, noise
-from eval.build_context import BuildContext, Built
-from eval.filling import fill
+from eval.building.build_context import BuildContext, Built
+from eval.building.filling import fill
 
 # The smallest haystack (lines or words): with it, whether anything fits is tried.
 FEWEST = 1
@@ -71,7 +71,7 @@ def in_essay(context: BuildContext, task: NeedleTask, essay: EssayWords, index: 
         return needle_sample(context, task, needles, text, [depth / 100 for depth in depths])
 
     units, sample = fill(
-        context.length, essay_tokens(essay), sample_of, FEWEST, essay.words, doubt=0, what=f"task {context.task}"
+        context.length, essay_tokens(essay), sample_of, FEWEST, essay.words, what=f"task {context.task}"
     )
     return {**sample, "units": units}
 

@@ -1,7 +1,7 @@
 """A RULER prompt as a sample: where its long text lies, and how long its answer may be."""
 
-from eval.build_context import BuildContext
-from eval.prompts import Prompt, prompt_sample
+from eval.building.build_context import BuildContext
+from eval.building.prompts import Prompt, prompt_sample
 
 
 def ruler_sample(

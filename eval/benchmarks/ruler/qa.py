@@ -8,9 +8,9 @@ from contracts.tokenizer import Tokenizer
 from eval.benchmarks.ruler.documents import Question, Questions, read_hotpotqa, read_squad
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import prompt_of, wording
-from eval.build_context import BuildContext, Built
-from eval.counting import cumulative, piece_tokens
-from eval.filling import fill
+from eval.building.build_context import BuildContext, Built
+from eval.building.counting import cumulative, piece_tokens
+from eval.building.filling import fill
 
 SOURCES = {"qa_1": ("squad", read_squad), "qa_2": ("hotpotqa", read_hotpotqa)}
 # Paragraphs are counted in steps of so many as they are needed: HotpotQA has 66,000.

@@ -11,8 +11,8 @@ from random import Random
 from eval.benchmarks.ruler.haystacks import NoiseLines
 from eval.benchmarks.ruler.prompts import ruler_sample
 from eval.benchmarks.ruler.wording import noise, prompt_of
-from eval.build_context import BuildContext, Built
-from eval.filling import fill
+from eval.building.build_context import BuildContext, Built
+from eval.building.filling import fill
 
 EXAMPLE_LETTERS, CHAIN_LETTERS = 3, 5
 

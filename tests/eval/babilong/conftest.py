@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 from eval.settings import EvalSettings
 from tests.published.babi import write_babi
 

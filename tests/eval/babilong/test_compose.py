@@ -12,7 +12,7 @@ from contracts.tokenizer import load_tokenizer
 from eval.benchmarks.babilong.babi import read_task
 from eval.benchmarks.babilong.compose import among, build
 from eval.benchmarks.babilong.prompts import published, question_prompt
-from eval.book_sentences import sentences_of
+from eval.building.book_sentences import sentences_of
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data"
 

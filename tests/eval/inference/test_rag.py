@@ -11,11 +11,11 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from contracts.errors import InputError
+from eval.building.prompt_writer import PromptWriter
 from eval.inference.chunks import chunks, words
 from eval.inference.rag import Retriever, opener
 from eval.inference.retrieval import Contriever, bm25_scores
 from eval.inference.settings import RagSettings
-from eval.prompt_writer import PromptWriter
 
 FACT = "Ada keeps the red lantern in the cellar."
 NOISE = [f"On day {number} nothing much was said about the weather." for number in range(40)]

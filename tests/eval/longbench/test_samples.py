@@ -8,9 +8,9 @@ from contracts.errors import InputError
 from eval.benchmarks.longbench.build import build
 from eval.benchmarks.longbench.records import chosen_records
 from eval.benchmarks.longbench.tasks import TASKS, task_called
-from eval.prompts import prompt_writer
+from eval.building.prompts import prompt_writer
+from eval.building.truncation import keep_ends
 from eval.registry import known_task
-from eval.truncation import keep_ends
 
 CHAT = "{{ bos_token }}{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}</>{% endfor %}"
 WITHOUT_TEMPLATE = {"trec", "triviaqa", "samsum", "lcc", "repobench-p"}

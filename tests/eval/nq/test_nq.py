@@ -9,7 +9,7 @@ from contracts.errors import InputError
 from eval.benchmarks.nq.build import build
 from eval.benchmarks.nq.records import Passage, read_questions, spells_any
 from eval.benchmarks.nq.score import score
-from eval.squad_metrics import normalized
+from eval.scoring.squad_metrics import normalized
 
 SMALL = Path(__file__).parents[3] / "resources" / "benchmarks" / "nq.jsonl"
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "nq"

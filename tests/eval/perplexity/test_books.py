@@ -4,7 +4,7 @@ import pytest
 
 from contracts.errors import InputError
 from eval.benchmarks.perplexity import books
-from eval.rows import choose_rows, tokenize_books
+from eval.building.rows import choose_rows, tokenize_books
 
 
 def build(context_of, length=100, samples=6, **shared):

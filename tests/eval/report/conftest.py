@@ -8,7 +8,7 @@ from eval.benchmarks.helmet.protocol import TASKS as HELMET_TASKS
 from eval.benchmarks.longbench.tasks import CATEGORIES
 from eval.registry import BENCHMARKS
 from eval.report.inputs import ReportData
-from eval.scored import mean
+from eval.scoring.scored import mean
 
 SAMPLES = 30
 

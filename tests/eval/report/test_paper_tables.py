@@ -12,7 +12,7 @@ from eval.report.measured import BABILONG_TASKS, Measurements
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol
 from eval.report.paper_tables import paper_tables
 from eval.report.table_formats import as_csv, as_html, as_latex
-from eval.scored import mean
+from eval.scoring.scored import mean
 
 
 @pytest.fixture(scope="module")

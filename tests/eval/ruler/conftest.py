@@ -2,7 +2,7 @@
 
 import pytest
 
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 from eval.settings import EvalSettings
 from tests.published.ruler import write_ruler
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.errors import InputError
 from contracts.tokenizer import load_tokenizer
 from eval.benchmarks.ruler.settings import ALL_TASKS
-from eval.filling import fill
+from eval.building.filling import fill
 from eval.registry import BENCHMARKS
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "data" / "tokenizers"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.errors import InputError
-from eval.build_context import BuildContext
-from eval.seeds import sample_generator
+from eval.building.build_context import BuildContext
+from eval.building.seeds import sample_generator
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from contracts.errors import InputError
-from eval.published_files import chosen, file_called
-from eval.record_files import each_record
+from eval.building.published_files import chosen, file_called
+from eval.building.record_files import each_record
 
 RECORDS = [{"a": 1}, {"b": "line\u2028separator"}]
 

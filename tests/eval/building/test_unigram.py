@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import InputError
-from eval.unigram import cross_entropy, entropy, token_counts, tokens_folder_counts
+from eval.building.unigram import cross_entropy, entropy, token_counts, tokens_folder_counts
 
 tokens = st.lists(st.integers(0, 9), min_size=1, max_size=60)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from eval.scored import Scored, mean, standard_error
+from eval.scoring.scored import Scored, mean, standard_error
 
 
 def scored_texts(rows: list[dict], name: str, metric: Callable[[dict], float]) -> Scored:

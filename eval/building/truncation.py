@@ -8,8 +8,8 @@ invariant: text that fits is not touched; a sample cut to its cell never exceeds
 from dataclasses import replace
 
 from contracts.errors import InputError
-from eval.build_context import BuildContext
-from eval.prompts import Prompt, prompt_sample
+from eval.building.build_context import BuildContext
+from eval.building.prompts import Prompt, prompt_sample
 
 
 def keep_ends(context: BuildContext, text: str, limit: int) -> str:

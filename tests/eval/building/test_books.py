@@ -1,7 +1,7 @@
 import pytest
 
 from contracts.errors import InputError
-from eval.books import read_books
+from eval.building.books import read_books
 
 
 def test_crlf_is_read_as_lf_and_books_come_in_the_order_of_their_numbers(books_folder, book_text):

@@ -8,7 +8,7 @@ invariant: a record that lacks a field is named with the field.
 from pathlib import Path
 
 from contracts.errors import InputError
-from eval.seeds import sample_generator
+from eval.building.seeds import sample_generator
 
 ENDINGS = ("", ".gz")
 

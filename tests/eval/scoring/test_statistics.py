@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from contracts.errors import InputError
-from eval.statistics import bootstrap_interval, paired_t_test
+from eval.scoring.statistics import bootstrap_interval, paired_t_test
 
 scores = st.lists(st.floats(0, 1), min_size=2, max_size=20)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contracts.errors import InputError
 
 # A prediction this close to the length (tokens) is checked: tokens that join over a border may cost or save as much.
-DOUBT = 2
+DOUBT = 4
 MOST_UNITS = 1 << 40
 
 
@@ -22,13 +22,12 @@ def fill(
     sample_of: Callable[[int], dict],
     smallest: int,
     largest: int = MOST_UNITS,
-    doubt: int = DOUBT,
     what: str = "a prompt",
 ) -> tuple[int, dict]:
     """(units, sample) for the most units that fit `length` tokens.
 
     `predicted(units)` never decreases; `sample_of(units)` is a sample with its real "length" (tokens, the answer's
-    included). `doubt` 0 trusts the prediction. InputError says `what` does not fit where `smallest` units do not.
+    included). InputError says `what` does not fit where `smallest` units do not.
     """
     fits, best = smallest, sample_of(smallest)
     if best["length"] > length:
@@ -37,7 +36,7 @@ def fill(
     while too_many - fits > 1:
         units = most_units(predicted, length - offset, fits, too_many)
         if units == fits:
-            if predicted(fits + 1) + offset - length > doubt:
+            if predicted(fits + 1) + offset - length > DOUBT:
                 break
             units += 1
         sample = sample_of(units)

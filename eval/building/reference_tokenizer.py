@@ -5,7 +5,7 @@ models' own tokenizer counts, and `counted_by` says so in the samples' manifest.
 """
 
 from contracts.tokenizer import Tokenizer, load_tokenizer
-from eval.build_context import BuildContext
+from eval.building.build_context import BuildContext
 
 KEY = "reference_tokenizer"
 

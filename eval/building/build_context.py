@@ -9,8 +9,8 @@ from contracts.errors import InputError
 from contracts.manifest import describe_files
 from contracts.tokenizer import Tokenizer
 from eval.benchmark_settings import BenchmarkSettings
-from eval.books import Book, describe_books, read_books
-from eval.seeds import sample_generator
+from eval.building.books import Book, describe_books, read_books
+from eval.building.seeds import sample_generator
 from eval.settings import EvalSettings
 
 

@@ -9,8 +9,8 @@ invariant: length = tokens of the prompt + tokens_to_generate; special tokens co
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eval.build_context import BuildContext
-from eval.prompt_writer import PromptWriter
+from eval.building.build_context import BuildContext
+from eval.building.prompt_writer import PromptWriter
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the builders of samples share: texts, published files, prompts of an exact length, seeds."""

@@ -1,0 +1,1 @@
+"""What the scorers share: the shape of a score, metrics of words, intervals and tests."""

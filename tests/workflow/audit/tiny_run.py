@@ -31,7 +31,6 @@ CONFIGURATION = {
             "num_layers": 2,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
-            "head_dim": 16,
             "ffn_hidden_size": 96,
             "max_position_embeddings": 384,
         }

@@ -31,16 +31,25 @@ def check(audited: Audited) -> Iterator[Difference]:
 
 
 def fingerprint_faults(run: Run) -> Iterator[Difference]:
-    """Outputs that name other code than the tree's; jobs of one kind share their candidates."""
-    known: dict[tuple[str, str], list[str]] = {}
+    """Outputs that name other code than the tree's.
+
+    A job that finds its output kept by an earlier one loads less than that one did: what any job of a command may have
+    named counts for all of them.
+    """
+    known: dict[str, set[str]] = {}
+    seen: set[tuple[str, str]] = set()
+    named: list[tuple[str, str, str]] = []
     for output, job in sorted(run.last_jobs.items()):
-        named, loaded = named_code(run, output), run.shared_record("code", job.get("code"))
-        if named and loaded:
-            commands = importlib.import_module(f"{job['program']}.__main__").COMMANDS
-            kind = (commands[job["arguments"][0]][0], job["code"])
-            known.setdefault(kind, list(candidates(kind[0], loaded)))
-            if named not in known[kind]:
-                yield Difference(output, "was made by other code than that of the tree")
+        code, loaded = named_code(run, output), run.shared_record("code", job.get("code"))
+        if code and loaded:
+            command = importlib.import_module(f"{job['program']}.__main__").COMMANDS[job["arguments"][0]][0]
+            if (command, job["code"]) not in seen:
+                seen.add((command, job["code"]))
+                known.setdefault(command, set()).update(candidates(command, loaded))
+            named.append((output, command, code))
+    for output, command, code in named:
+        if code not in known[command]:
+            yield Difference(output, "was made by other code than that of the tree")
 
 
 def candidates(command: str, loaded: Mapping[str, str]) -> Iterator[str]:

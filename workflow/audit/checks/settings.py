@@ -8,6 +8,9 @@ from contracts.fingerprint import sha256_value
 from workflow.audit.checks.difference import Audited, Difference
 from workflow.audit.run import Run, option
 
+# Settings of a model for which 0 says that they follow from the others; its manifest states what follows.
+ZERO_IS_LEFT_OUT = ("head_dim", "num_key_value_heads")
+
 
 def check(audited: Audited) -> Iterator[Difference]:
     """The configuration against its hash, then every job's settings against what its output says."""
@@ -35,10 +38,12 @@ def manifest_of(run: Run, output: str) -> str | None:
 
 
 def disagreements(given: Mapping, stated: Mapping, prefix: str = "") -> Iterator[tuple[str, object, object]]:
-    """Settings that both name, with other values: (dotted key, given, stated). null stands for what a stage chooses."""
+    """Settings that both name, with other values: (dotted key, given, stated). null, and 0 for
+    some, stand for what a stage works out.
+    """
     for key in sorted(given.keys() & stated.keys()):
         asked, found = given[key], stated[key]
         if isinstance(asked, Mapping) and isinstance(found, Mapping):
             yield from disagreements(asked, found, f"{prefix}{key}.")
-        elif asked is not None and asked != found:
+        elif asked is not None and asked != found and not (asked == 0 and key in ZERO_IS_LEFT_OUT):
             yield f"{prefix}{key}", asked, found

@@ -192,15 +192,15 @@ def train_settings(**changes: object) -> dict:
     } | changes
 
 
-def make_job(folder: Path) -> Job:
-    """10 rows to train on, 5 held back, a tokenizer of 64 words, fresh weights."""
+def make_job(folder: Path, **architecture: int) -> Job:
+    """10 rows to train on, 5 held back, a tokenizer of 64 words, fresh weights; `architecture` replaces keys."""
     (folder / "tokenizer").mkdir()
     words = {f"w{number}": number for number in range(VOCABULARY)}
     Tokenizer(models.WordLevel(words, unk_token="w0")).save(str(folder / "tokenizer" / "tokenizer.json"))
     digest = load_tokenizer(folder / "tokenizer").digest
     write_pack(folder / "packs", rows=10, seed=1, tokenizer_digest=digest)
     write_pack(folder / "held-back", rows=5, seed=2, tokenizer_digest=digest)
-    model = json.dumps({"architecture": ARCHITECTURE, "seed": 5})
+    model = json.dumps({"architecture": ARCHITECTURE | architecture, "seed": 5})
     importing = Processes(
         ["import-hf", "--settings", model, "--output", str(folder / "start")], 1, folder / "import.log"
     )

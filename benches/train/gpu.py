@@ -83,7 +83,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 def device_tables(
     groups, *, lengths: list[int] | None, recompute: Recompute | None, tiny: bool, repetitions: int
 ) -> Iterator[Table]:
-    """CE and CDT at each length, the table anew after every length; `recompute` None: none up to 8K tokens, full above."""
+    """CE and CDT by length, the table anew after each; `recompute` None: none up to 8K tokens, full above."""
     architecture = scaled_llama(hidden=128, layers=2, vocabulary=512) if tiny else LLAMA_3_8B
     peak = peak_tflops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
     title = "A toy in place of the 8B-shaped model" if tiny else "An 8B-shaped model"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
 from tokenizers import Tokenizer, models
 
 from contracts import command_line
@@ -24,7 +25,8 @@ from megatron_cdt.__main__ import COMMANDS
 from tests.megatron_cdt.distributed import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-FORKS = multiprocessing.get_context("forkserver")
+# TransformerEngine touches the GPU when it is imported; a process that has done so may not be forked.
+FORKS = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "forkserver")
 FORKS.set_forkserver_preload(["megatron_cdt.training.train_command", "megatron_cdt.huggingface.import_command"])
 TIMEOUT_SECONDS = 200
 VOCABULARY, LENGTH, ALIGNMENT = 64, 32, 8

@@ -1,10 +1,10 @@
-"""What TransformerEngine brings to a layer, where it is installed and there is a GPU: linear layers, fused attention.
+"""What TransformerEngine brings to a layer, where it is installed and there is a GPU: linear layers, fused attention, SwiGLU.
 
 Its kernels are for 16-bit models; an fp32 model takes megatron-core's own layers on a GPU too, so that its numbers are
-those of a CPU within rounding. Norms, rotation, SwiGLU and the residual stream are this project's in either case.
+those of a CPU within rounding. Norms, rotation and the residual stream are this project's in either case.
 Importing this module needs no TransformerEngine.
 
-# T local tokens of this rank, A query heads, G key/value heads, D head size
+# T local tokens of this rank, B = 1 row, A query heads, G key/value heads, D head size, F the MLP's local width
 """
 
 import importlib.util
@@ -36,6 +36,24 @@ def take_transformer_engine(layer: ModuleSpec) -> None:
     attention.core_attention = FusedAttention
     attention.linear_qkv = mlp.linear_fc1 = parts.TEColumnParallelLinear
     attention.linear_proj = mlp.linear_fc2 = parts.TERowParallelLinear
+    mlp.activation_func = FusedSwiGlu
+
+
+class FusedSwiGlu(torch.nn.Module):
+    """silu(gate) x up of [gate | up] in one kernel each way: [T, B, 2F] -> [T, B, F]; keeps its input alone."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        from megatron.core.extensions.transformer_engine import TEActivationOp
+
+        self.kernel = TEActivationOp(config)
+
+    def forward(self, gate_up: Tensor) -> Tensor:
+        return self.kernel(gate_up)
+
+    def sharded_state_dict(self, prefix="", sharded_offsets=(), metadata=None) -> dict:
+        """Nothing to store: megatron-core asks every part of an MLP."""
+        return {}
 
 
 class FusedAttention(MegatronModule):

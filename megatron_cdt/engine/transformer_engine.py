@@ -1,4 +1,4 @@
-"""What TransformerEngine brings to a layer, where it is installed and there is a GPU: linear layers, fused attention, SwiGLU.
+"""What TransformerEngine brings where it is installed and there is a GPU: linear layers, fused attention, SwiGLU.
 
 Its kernels are for 16-bit models; an fp32 model takes megatron-core's own layers on a GPU too, so that its numbers are
 those of a CPU within rounding. Norms, rotation and the residual stream are this project's in either case.

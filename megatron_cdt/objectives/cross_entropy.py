@@ -19,7 +19,8 @@ from megatron_cdt.objectives.row import NO_LABEL, LocalRow
 
 # 2^26 fp32 logits are 256 MiB: 523 tokens at vocabulary 128,256, enough to fill a GPU's matrix units.
 LOGITS_PER_CHUNK = 2**26
-# Softmax makes a copy: on a CPU of no more at a time than a core's cache holds (1 MiB).
+# Softmax makes a copy: on a CPU of a part of a chunk at a time, of no more than a core's cache holds (1 MiB).
+BLOCKS_PER_CHUNK = 16
 CACHED_LOGITS = 2**18
 # Vocabulary rows of one product on a CPU: its BLAS is a fifth slower on all of them at once.
 ROWS_PER_PRODUCT = 1024
@@ -185,7 +186,8 @@ def softmax_in_place(logits_CV: Tensor) -> tuple[Tensor, Tensor]:
     The sum is taken from the largest probability, which never underflows.
     """
     # On a GPU all at once: parts of 16 MiB took seven times as long, a twentieth of a step.
-    rows = max(1, CACHED_LOGITS // logits_CV.shape[1]) if logits_CV.is_cpu else len(logits_CV)
+    at_once = min(LOGITS_PER_CHUNK // BLOCKS_PER_CHUNK, CACHED_LOGITS) if logits_CV.is_cpu else logits_CV.numel()
+    rows = max(1, at_once // logits_CV.shape[1])
     maximum_C, largest_C = (torch.cat(each) for each in zip(*map(softmax_of_block, logits_CV.split(rows)), strict=True))
     return maximum_C, largest_C.reciprocal_()
 

@@ -2,7 +2,7 @@
 
 The recipe scales every tensor by its own largest value (current scaling). Delayed scaling would remember earlier rows:
 what is noise would then depend on where a run was resumed.
-Nobody has run this on a GPU yet. `python -m benches.train --gpu` measures how well its mask agrees with the exact one.
+`python -m benches.train --gpu` measures how well its mask agrees with the exact one (docs/benchmarks/train-gpu.md).
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 Megatron-core's torch norm refuses sequence parallelism, and with an fp32 residual stream it would hand
 fp32 activations to 16-bit linears. TransformerEngine's norm does both; this is its match without it.
 For the backward pass it keeps its input and one number a token, and on a CPU, where the weight learns, the normed input
-too. There it passes over them half as often as the eager formula; on a GPU torch has it in one kernel.
+too: half the passes of the eager formula. On a GPU torch has it all in one kernel.
 """
 
 import torch

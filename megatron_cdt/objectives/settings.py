@@ -24,11 +24,12 @@ class CdtSettings(Settings):
         description="through: the embedding matrix learns from the second pass; detached: it does not",
     )
     residual_dtype: Literal["float32", "model"] = Field(
-        default="float32", description="dtype in which E' enters the layers; in bfloat16 a small shift rounds away"
+        default="float32", description="dtype of E' and of the residual stream; in bfloat16 a small shift rounds away"
     )
     detection_precision: Literal["model", "fp8"] = Field(
         default="model",
-        description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; unproven)",
+        description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; faster, its "
+        "mask differs a little)",
     )
 
 

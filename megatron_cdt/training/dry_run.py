@@ -8,6 +8,7 @@ Nothing is written, no process group is made, no weight is read.
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -63,8 +64,8 @@ def figures(inputs: Inputs, settings: TrainSettings) -> Iterator[tuple[str, str]
     yield "layout", layout_line(settings.layout)
     yield "parameters", f"{parameters(inputs.architecture):,}"
     yield "memory", f"{mebibytes(memory.total)} in the fullest process, estimated:"
-    for name in ("weights", "gradients", "adam", "activations", "loss"):
-        yield "", f"{mebibytes(getattr(memory, name)):>14}  {name}"
+    for field in fields(memory):
+        yield "", f"{mebibytes(getattr(memory, field.name)):>14}  {field.name}"
     yield "steps", f"{settings.steps:,} of {settings.global_batch_rows} rows, {length:,} tokens a row"
     yield "tokens", f"{about_tokens(inputs.pack, settings)} real ones of {rows * length:,} places"
     yield "epochs", f"{rows / len(inputs.pack):.3g} over {len(inputs.pack):,} rows"

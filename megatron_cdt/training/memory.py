@@ -3,8 +3,8 @@
 in : an architecture, the settings, the length of a row
 out: bytes of the fullest process (of pipeline stages the one with the most), and of one checkpoint
 Activations are those of the rows that are between their two passes: one without a pipeline, in its first stage as many
-as there are stages. Not counted: the framework itself, communication buffers, fragmentation; leave them a tenth to a
-fifth of a GPU.
+as there are stages. A bf16 model is taken to be on a GPU. Not counted: the framework itself, communication buffers,
+fragmentation; leave them a tenth to a fifth of a GPU.
 """
 
 from dataclasses import dataclass, fields
@@ -28,6 +28,7 @@ class RankMemory:
     gradients: int
     adam: int
     activations: int
+    passing: int  # gradients of activations while a layer's backward pass runs
     loss: int
 
     @property
@@ -39,16 +40,18 @@ class RankMemory:
 def rank_memory(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> RankMemory:
     """The fullest process of a run on rows of `row_tokens` tokens: one of the last stage, or one of the first."""
     row, loss = (of(architecture, settings, row_tokens) for of in (activation_bytes, loss_bytes))
-    last = stage_memory(architecture, settings, activations=row, loss=loss)
+    last = stage_memory(architecture, settings, row_tokens, activations=row, loss=loss)
     if settings.layout.pipeline == 1:
         return last
     under_way = row * min(settings.layout.pipeline, settings.global_batch_rows // settings.layout.data_parallel)
     held = under_way + shift_bytes(architecture, settings, row_tokens)
-    first = stage_memory(architecture, settings, activations=held, loss=0)
+    first = stage_memory(architecture, settings, row_tokens, activations=held, loss=0)
     return max(first, last, key=lambda memory: memory.total)
 
 
-def stage_memory(architecture: Architecture, settings: TrainSettings, *, activations: int, loss: int) -> RankMemory:
+def stage_memory(
+    architecture: Architecture, settings: TrainSettings, row_tokens: int, *, activations: int, loss: int
+) -> RankMemory:
     """One process that holds so much for its rows; an embedding or a head is counted in either stage."""
     layout, size = settings.layout, BYTES[settings.dtype]
     own = parameters_of_rank(architecture, layout.tensor, layout.pipeline)
@@ -59,6 +62,7 @@ def stage_memory(architecture: Architecture, settings: TrainSettings, *, activat
         gradients=own * FP32,
         adam=own * adam // (layout.data_parallel * layout.context),
         activations=activations,
+        passing=passing_bytes(architecture, settings, row_tokens),
         loss=loss,
     )
 
@@ -69,9 +73,8 @@ def shift_bytes(architecture: Architecture, settings: TrainSettings, row_tokens:
         return 0
     layout = settings.layout
     together = min(ROWS_PER_STAGE * layout.pipeline, settings.global_batch_rows // layout.data_parallel)
-    embedding = FP32 if settings.fp32_residual else BYTES[settings.dtype]
     tokens = row_tokens // layout.context // (layout.tensor if layout.sequence_parallel else 1)
-    return together * tokens * architecture.hidden_size * (FP32 + embedding)
+    return together * tokens * architecture.hidden_size * (FP32 + residual_size(settings))
 
 
 def parameters(architecture: Architecture) -> int:
@@ -104,13 +107,23 @@ def activation_bytes(architecture: Architecture, settings: TrainSettings, row_to
     tokens = row_tokens // settings.layout.context
     layer = layer_activation_bytes(architecture, settings) * tokens
     # Its output is the head's, which makes its gradients at once and keeps nothing.
-    size = BYTES[settings.dtype]
-    final_norm = (norm_bytes(architecture.hidden_size, size) - architecture.hidden_size * size) * tokens
+    final_norm = norm_bytes(architecture.hidden_size, settings.dtype, residual_size(settings), output=False) * tokens
     if settings.recompute == "full":
         # Every layer's input, and one layer's activations while its backward pass runs.
-        residual = FP32 if settings.fp32_residual else BYTES[settings.dtype]
-        return layers * tokens * architecture.hidden_size * residual + layer + final_norm
+        return layers * tokens * architecture.hidden_size * residual_size(settings) + layer + final_norm
     return layers * layer + final_norm
+
+
+def passing_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
+    """The largest gradients that a layer's backward pass holds at once: the MLP's three, three of the stream."""
+    layout = settings.layout
+    mlp = 3 * architecture.ffn_hidden_size // layout.tensor * BYTES[settings.dtype]
+    return row_tokens // layout.context * (mlp + 3 * architecture.hidden_size * residual_size(settings))
+
+
+def residual_size(settings: TrainSettings) -> int:
+    """Bytes of an element of the residual stream."""
+    return FP32 if settings.fp32_residual else BYTES[settings.dtype]
 
 
 def layer_activation_bytes(architecture: Architecture, settings: TrainSettings) -> int:
@@ -125,13 +138,16 @@ def layer_activation_bytes(architecture: Architecture, settings: TrainSettings) 
     # The core attention's own output and one log-sum a head, and once more as the output projection's input.
     outputs = 2 * queries * size + heads * FP32
     attention = (queries + 2 * keys * layout.context) * size + outputs
-    attention += norm_bytes(queries + keys, size) if a.qk_norm else 0
-    return 2 * norm_bytes(hidden, size) + attention + 3 * a.ffn_hidden_size // layout.tensor * size
+    attention += norm_bytes(queries + keys, settings.dtype, size) if a.qk_norm else 0
+    norms = 2 * norm_bytes(hidden, settings.dtype, residual_size(settings))
+    return norms + attention + 3 * a.ffn_hidden_size // layout.tensor * size
 
 
-def norm_bytes(hidden: int, size: int) -> int:
-    """What an RMSNorm keeps of a token: its input, the normed input in fp32, the root mean square, and its output."""
-    return hidden * (FP32 + 2 * size) + FP32
+def norm_bytes(hidden: int, dtype: str, input_size: int, *, output: bool = True) -> int:
+    """What an RMSNorm keeps of a token: its input, its root mean square, in fp32 the normed input too, its output."""
+    # On a CPU a 16-bit norm keeps that as well; nobody plans for one.
+    normed = FP32 if dtype == "float32" else 0
+    return hidden * (input_size + normed + BYTES[dtype] * output) + FP32
 
 
 def loss_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:

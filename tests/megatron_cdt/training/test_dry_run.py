@@ -59,7 +59,10 @@ def test_its_tokens_and_checkpoint_bytes_are_those_of_the_run(job, tmp_path, cap
         ({"method": "sft"}, "sft trains on answers"),
         ({"method": "logo"}, "needs segments in threes"),
         ({"keep_checkpoints": 10**9}, "lower keep_checkpoints"),
-        ({"cdt": {"detection_precision": "fp8"}}, "fp8 needs a GPU; set cdt.detection_precision to"),
+        (
+            {"dtype": "bfloat16", "cdt": {"detection_precision": "fp8"}},
+            "fp8 needs a GPU; set cdt.detection_precision to",
+        ),
     ],
 )
 def test_what_would_stop_the_run_is_found_with_exit_code_2(job, tmp_path, capsys, changes, complaint):

@@ -28,8 +28,8 @@ class CdtSettings(Settings):
     )
     detection_precision: Literal["model", "fp8"] = Field(
         default="model",
-        description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; faster, its "
-        "mask differs a little)",
+        description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; faster, "
+        "its mask differs a little)",
     )
 
 

@@ -19,8 +19,7 @@ from megatron_cdt.objectives.row import NO_LABEL, LocalRow
 
 # 2^26 fp32 logits are 256 MiB: 523 tokens at vocabulary 128,256, enough to fill a GPU's matrix units.
 LOGITS_PER_CHUNK = 2**26
-# Softmax makes a copy: on a CPU of a part of a chunk at a time, of no more than a core's cache holds (1 MiB).
-BLOCKS_PER_CHUNK = 16
+# On a CPU softmax passes over no more at a time than a core's cache holds (1 MiB).
 CACHED_LOGITS = 2**18
 # Vocabulary rows of one product on a CPU: its BLAS is a fifth slower on all of them at once.
 ROWS_PER_PRODUCT = 1024
@@ -139,11 +138,15 @@ def add_product(total_VH: Tensor | None, left_VC: Tensor, right_CH: Tensor) -> T
     """total + left @ right in fp32, in place; the first product is its own total, without a matrix of zeros."""
     if left_VC.is_cuda and left_VC.dtype is not torch.float32:
         return add_product_of_16_bits(total_VH, left_VC, right_CH)
-    if total_VH is None:
-        return (left_VC @ right_CH).float()
-    if left_VC.dtype is total_VH.dtype:
-        return total_VH.addmm_(left_VC, right_CH)
-    return total_VH.add_(left_VC @ right_CH)
+    if left_VC.dtype is not torch.float32:
+        product_VH = left_VC @ right_CH
+        return product_VH.float() if total_VH is None else total_VH.add_(product_VH)
+    is_first = total_VH is None
+    if is_first:
+        total_VH = right_CH.new_empty(len(left_VC), right_CH.shape[1])
+    for left, total in zip(left_VC.split(ROWS_PER_PRODUCT), total_VH.split(ROWS_PER_PRODUCT), strict=True):
+        torch.addmm(total, left, right_CH, beta=0 if is_first else 1, out=total)
+    return total_VH
 
 
 def add_product_of_16_bits(total_VH: Tensor | None, left_VC: Tensor, right_CH: Tensor) -> Tensor:
@@ -186,17 +189,19 @@ def softmax_in_place(logits_CV: Tensor) -> tuple[Tensor, Tensor]:
     The sum is taken from the largest probability, which never underflows.
     """
     # On a GPU all at once: parts of 16 MiB took seven times as long, a twentieth of a step.
-    at_once = min(LOGITS_PER_CHUNK // BLOCKS_PER_CHUNK, CACHED_LOGITS) if logits_CV.is_cpu else logits_CV.numel()
-    rows = max(1, at_once // logits_CV.shape[1])
+    rows = max(1, CACHED_LOGITS // logits_CV.shape[1]) if logits_CV.is_cpu else len(logits_CV)
     maximum_C, largest_C = (torch.cat(each) for each in zip(*map(softmax_of_block, logits_CV.split(rows)), strict=True))
     return maximum_C, largest_C.reciprocal_()
 
 
 def softmax_of_block(logits_BV: Tensor) -> tuple[Tensor, Tensor]:
     """Logits become their softmax; returns the largest logit [B] and the largest probability [B] of every token."""
-    maximum_B, softmax_BV = logits_BV.amax(dim=1), logits_BV.softmax(dim=1)
-    logits_BV.copy_(softmax_BV)
-    return maximum_B, softmax_BV.amax(dim=1)
+    maximum_B = logits_BV.amax(dim=1)
+    if logits_BV.is_cpu:
+        torch.softmax(logits_BV, dim=1, out=logits_BV)
+    else:
+        logits_BV.copy_(logits_BV.softmax(dim=1))
+    return maximum_B, logits_BV.amax(dim=1)
 
 
 def local_labels(labels_C: Tensor, local_vocabulary: int, tp_group: dist.ProcessGroup) -> tuple[Tensor, Tensor]:

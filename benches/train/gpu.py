@@ -29,6 +29,7 @@ from megatron_cdt.engine.transformer_engine import uses_transformer_engine
 from megatron_cdt.objectives.cdt import detect
 from megatron_cdt.objectives.row import LocalRow
 from megatron_cdt.objectives.settings import CdtSettings
+from megatron_cdt.training.throughput import device_peak_tflops
 
 FP8 = "cdt, fp8 detection"
 LENGTHS = (8192, 32768, 65536, 131072)
@@ -36,8 +37,6 @@ LENGTHS = (8192, 32768, 65536, 131072)
 LONGEST_FP8 = 32768
 # A step that takes so long is timed as it comes first: what warms up takes a second or two.
 LONG_SECONDS = 10.0
-# Dense bf16 peaks of the makers' data sheets, in TFLOP/s; the first name that occurs in the device's decides.
-PEAK_TFLOPS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.0, "H200": 989.0, "B200": 2250.0, "A100": 312.0}
 # Without recomputation 32 layers keep some 5 MB a token, 41 GB at 8K tokens, beside 32 GB of weights and gradients.
 LONGEST_WITHOUT_RECOMPUTATION = 8192
 
@@ -48,11 +47,6 @@ class Measured:
 
     seconds: float
     peak_bytes: int | None
-
-
-def peak_tflops(name: str) -> float | None:
-    """The device's dense bf16 peak; None where it is not known."""
-    return next((peak for part, peak in PEAK_TFLOPS.items() if part in name), None)
 
 
 def measure(work: Callable[[], object], repetitions: int) -> Measured:
@@ -85,7 +79,7 @@ def device_tables(
 ) -> Iterator[Table]:
     """CE and CDT by length, the table anew after each; `recompute` None: none up to 8K tokens, full above."""
     architecture = scaled_llama(hidden=128, layers=2, vocabulary=512) if tiny else LLAMA_3_8B
-    peak = peak_tflops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+    peak = device_peak_tflops("bfloat16")
     title = "A toy in place of the 8B-shaped model" if tiny else "An 8B-shaped model"
     rows, model, built = [], None, None
     for tokens in lengths or ([64, 128] if tiny else LENGTHS):

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from benches.train import __main__ as command
-from benches.train.gpu import peak_tflops
 from benches.train.plain_cdt import block_diagonal_mask
 from benches.train.report import markdown
 
@@ -45,12 +44,6 @@ def test_without_a_gpu_the_real_size_is_refused(capsys):
         command.main(["--gpu"])
     assert stop.value.code == 2
     assert "--tiny" in capsys.readouterr().err
-
-
-def test_peaks_are_those_of_the_device_and_unknown_ones_stay_unknown():
-    assert peak_tflops("NVIDIA H200") == peak_tflops("NVIDIA H100 80GB HBM3") == 989.0
-    assert peak_tflops("NVIDIA H100 PCIe") == 756.0
-    assert peak_tflops("a new one") is None
 
 
 def test_a_plain_mask_is_causal_within_documents():

@@ -18,6 +18,8 @@ from megatron.core.dist_checkpointing.strategies.async_utils import AsyncRequest
 from megatron.core.dist_checkpointing.strategies.filesystem_async import FileSystemWriterAsync
 from megatron.core.dist_checkpointing.strategies.torch import TorchDistSaveShardedStrategy
 
+from megatron_cdt.engine.megatron_versions import writer_of_megatron
+
 
 class WriteInThisProcess(TorchDistSaveShardedStrategy):
     """Megatron's `torch_dist` format, version 1, for dist_checkpointing.save(..., sharded_strategy=...)."""
@@ -27,8 +29,8 @@ class WriteInThisProcess(TorchDistSaveShardedStrategy):
         # The writer takes this queue instead of asking a server process for one.
         filesystem_async._results_queue = queue.Queue()
 
-    def _get_save_and_finalize_callbacks(self, writer, save_state_dict_ret) -> AsyncRequest:
-        request = super()._get_save_and_finalize_callbacks(writer, save_state_dict_ret)
+    def _get_save_and_finalize_callbacks(self, writer, save_state_dict_ret, *strategy) -> AsyncRequest:
+        request = super()._get_save_and_finalize_callbacks(writer, save_state_dict_ret, *strategy)
         if request.async_fn is None:
             return request
         transforms, *_ = request.async_fn.args
@@ -64,7 +66,9 @@ class PlannedSave:
 
 def plan_save(state: dict, folder: Path) -> PlannedSave:
     """Share a sharded state out over files of `folder`, an empty folder (all processes call this)."""
-    return PlannedSave(dist_checkpointing.save(state, str(folder), WriteInThisProcess(), async_sharded_save=True))
+    strategy = WriteInThisProcess()
+    request = dist_checkpointing.save(state, str(folder), strategy, async_sharded_save=True, **writer_of_megatron())
+    return PlannedSave(request)
 
 
 def on_host(buckets: list) -> list:

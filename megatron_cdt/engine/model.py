@@ -27,6 +27,7 @@ from contracts.errors import InputError
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.attention import PackedAttention, PackedRow
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
+from megatron_cdt.engine.megatron_versions import mlp_submodules
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.pipeline import Neighbours, ReceiveHidden, SendHidden, is_last_stage, neighbours_of
@@ -125,7 +126,7 @@ def layer_specs(
     layer.submodules.input_layernorm = RmsNorm
     layer.submodules.pre_mlp_layernorm = RmsNorm
     layer.submodules.self_attn_bda = layer.submodules.mlp_bda = residual_sum
-    layer.submodules.mlp.submodules.activation_func = SwiGluActivation
+    mlp_submodules(layer).activation_func = SwiGluActivation
     if uses_transformer_engine(dtype):
         take_transformer_engine(layer)
     layers_here = architecture.num_layers // groups.pp.size()

@@ -18,6 +18,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
 from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.engine.megatron_versions import mlp_submodules
 from megatron_cdt.engine.rope import Rotate
 
 DTYPES = (torch.bfloat16, torch.float16)
@@ -32,7 +33,7 @@ def take_transformer_engine(layer: ModuleSpec) -> None:
     """Put TransformerEngine's parts into a local layer's spec, in place."""
     from megatron.core.extensions import transformer_engine as parts
 
-    attention, mlp = layer.submodules.self_attention.submodules, layer.submodules.mlp.submodules
+    attention, mlp = layer.submodules.self_attention.submodules, mlp_submodules(layer)
     attention.core_attention = FusedAttention
     attention.linear_qkv = mlp.linear_fc1 = parts.TEColumnParallelLinear
     attention.linear_proj = mlp.linear_fc2 = parts.TERowParallelLinear

@@ -17,6 +17,8 @@ LLAMA_8B = {
     **{"rope_theta": 500000.0, "max_position_embeddings": 131072, "hidden_act": "silu"},
 }
 STUDY = REPOSITORY / "config/studies/paper.yaml"
+# A neighbour on the same processor makes CPU seconds longer, never shorter: the shortest counts.
+LOOKS = 3
 
 
 def small_study(folder) -> dict:
@@ -80,13 +82,16 @@ def test_each_run_of_the_paper_s_study_is_a_valid_configuration_of_six_models(pa
     assert {len(run.train.methods) + len(run.eval.models) for run in runs.values()} == {6}
 
 
-def test_twelve_thousand_jobs_are_planned_in_half_a_minute_and_half_a_gigabyte(paper_study):
-    seconds, memory = paper_study.measure(
-        "-n", "--profile", "slurm", "-q", "all", "--configfile", "config/studies/paper.yaml"
-    )
-    print(f"{seconds:.1f} s CPU, {memory:.2f} GiB")
-    assert memory < 0.6
-    assert seconds < 45
+def test_twelve_thousand_jobs_are_planned_in_fifteen_seconds_and_half_a_gigabyte(paper_study):
+    for _ in range(LOOKS):
+        seconds, memory = paper_study.measure(
+            "-n", "--profile", "slurm", "--configfile", "config/studies/paper.yaml", "--quiet"
+        )
+        print(f"{seconds:.1f} s CPU, {memory:.2f} GiB")
+        assert memory < 0.6
+        if seconds < 15:
+            return
+    pytest.fail(f"{seconds:.1f} s CPU")
 
 
 def test_the_cost_of_a_study_is_the_sum_of_its_runs_and_grows_with_their_steps(paper_study, capsys):

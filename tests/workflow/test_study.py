@@ -18,8 +18,8 @@ LLAMA_8B = {
 }
 STUDY = REPOSITORY / "config/studies/paper.yaml"
 PLANNING_SECONDS = 15
-# What else runs on a processor makes CPU seconds longer, never shorter: the shortest of some looks counts, and the other
-# process of the tests is allowed for.
+# What else runs on a processor makes CPU seconds longer, never shorter: the shortest of some looks counts, and the
+# other process of the tests is allowed for.
 LOOKS, BUSY = 3, 1.2
 
 

@@ -13,12 +13,11 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from contracts.fingerprint import code_sources, first_difference, is_module
+from workflow.command_code import RECORDS
 
 STAGES = ("tokens", "packs", "train", "export", "evaluate", "report", "all")
-CODE_RECORDS = Path(".snakemake/code")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # Targets that only collect what others make.
 COLLECTING = {*STAGES, "default"} - {"report"}
@@ -157,7 +156,7 @@ def changed_modules(old: str, new: str) -> list[str]:
 
 def read_record(digest: str) -> dict[str, str]:
     """{module: sha256} behind a fingerprint, written when a run used it; empty where there is no record."""
-    path = CODE_RECORDS / f"{digest}.json"
+    path = RECORDS / f"{digest}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import psutil
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.copy_of_repository import REPOSITORY, copy_of_repository, merge
+
 SCRIPTS = Path(__file__).parent / "cluster"
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "sbatch", "srun")
 COPIED = ("Snakefile", "environment.yml", "slurm", "workflow", "contracts", "data_prep", "megatron_cdt", "eval")
@@ -99,15 +100,7 @@ class Clone:
     @classmethod
     def fresh(cls, folder: Path, cluster: Cluster) -> "Clone":
         """The repository before its first run, with the demo's configuration replaced by tiny.yaml."""
-        folder.mkdir(parents=True)
-        for name in COPIED:
-            source, target = REPOSITORY / name, folder / name
-            if source.is_symlink():
-                target.symlink_to(source.readlink())
-            elif source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy2(source, target)
+        copy_of_repository(folder, COPIED)
         for name in BOOKS:
             place = folder / "resources/pg19" / name
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -244,12 +237,3 @@ def is_of_the_moment(path: Path) -> bool:
         or path.parts[:2] == ("eval", "digests")
         or (path.parts[0] == "train" and any(part in OF_THE_TRAINING_S_MOMENT for part in path.parts))
     )
-
-
-def merge(values: dict, changes: dict) -> None:
-    """Put `changes` into `values`, descending where both hold a mapping."""
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            merge(values[key], value)
-        else:
-            values[key] = value

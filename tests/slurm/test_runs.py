@@ -7,12 +7,14 @@ how fast this machine is.
 """
 
 import contextlib
+import csv
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -27,6 +29,13 @@ AT_ONCE = 3
 TRAINING = ("models/ce", "train/ce")
 ANSWERS = ("eval/ce",)
 CHECKPOINT = 8  # the interval of tiny.yaml, in steps
+BY_HAND = """#!/bin/sh
+#SBATCH --nodes=2 --ntasks=2 --cpus-per-task=1 --mem=3000 --output=by-hand.log
+first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+srun python -m torch.distributed.run --nnodes=2 --nproc-per-node=1 --rdzv-backend=c10d \\
+    --rdzv-endpoint="$first:$((20000 + SLURM_JOB_ID % 10000))" --rdzv-id="$SLURM_JOB_ID" \\
+    -m megatron_cdt {arguments}
+"""
 
 
 def cancelled(clone: Clone) -> None:
@@ -72,6 +81,23 @@ def on_one_node(clone: Clone) -> None:
     clone.forget(*TRAINING)
     clone.adapt_profile({"set-resources": {"train_method": {"mpi": "''", "nodes": 1, "tasks": 1, "cpus_per_task": 2}}})
     clone.run("train")
+
+
+def by_the_launcher_of_torch(clone: Clone) -> None:
+    """The training's command by hand: `srun` starts torch.distributed.run on two nodes in place of our launcher."""
+    clone.forget(*TRAINING)
+    planned = clone.start("train", "--dry-run")
+    assert planned.wait(timeout=120) == 0, clone.said()[-6000:]
+    [arguments] = re.findall(r"-m megatron_cdt (train .*) --if-changed", clone.said())
+    script = clone.folder / "by-hand.sh"
+    script.write_text(BY_HAND.format(arguments=arguments), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(clone.folder)}
+    subprocess.run(["sbatch", "--wait", script], cwd=clone.folder, env=environment, check=True, timeout=300)
+
+
+def audited(clone: Clone) -> None:
+    """`snakemake audit` of the finished run."""
+    clone.run("audit")
 
 
 def out_of_memory(clone: Clone) -> None:
@@ -182,7 +208,10 @@ def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) ->
     return clone
 
 
-BESIDE = (cancelled, out_of_time, snakemake_killed, out_of_memory, disk_full, on_one_node)
+BESIDE = (
+    *(cancelled, out_of_time, snakemake_killed, out_of_memory, disk_full, on_one_node),
+    *(by_the_launcher_of_torch, audited),
+)
 
 
 def test_the_whole_workflow_runs(undisturbed: Clone):
@@ -239,6 +268,27 @@ def test_one_node_gives_the_bytes_of_two(scenarios, undisturbed):
     clone = scenarios(on_one_node)
     assert clone.states("train_method") == ["COMPLETED"]
     assert clone.digests() == undisturbed.digests()
+
+
+def test_the_launcher_of_torch_trains_the_same_bytes_on_two_nodes(scenarios, undisturbed):
+    clone = scenarios(by_the_launcher_of_torch)
+    expected = undisturbed.digests()
+    del expected["models/ce/.snakemake_timestamp"]  # by hand, Snakemake leaves no mark
+    assert clone.digests() == expected
+
+
+def test_an_audit_speaks_of_slurm_s_jobs_and_is_verified(scenarios):
+    clone = scenarios(audited)
+    folder = clone.results / "audit"
+    with open(folder / "jobs.tsv", encoding="utf-8") as table:
+        jobs = [job for job in csv.DictReader(table, delimiter="\t") if job["slurm_job_id"]]
+    assert {job["sacct_state"] for job in jobs} == {"COMPLETED"}
+    trainings = [job["slurm_nodes"] for job in jobs if job["command"] == "megatron_cdt train"]
+    assert all(re.fullmatch(r"node\[\d[-,]\d\]", nodes) for nodes in trainings)
+    verified = subprocess.run(
+        [sys.executable, "-m", "workflow.audit", "verify", folder], cwd=clone.folder, capture_output=True, text=True
+    )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_an_evaluation_without_enough_memory_is_tried_again_with_more(scenarios, undisturbed):

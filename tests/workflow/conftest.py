@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.copy_of_repository import REPOSITORY, copy_of_repository, merge
+
 ROOMS = ("data_prep", "megatron_cdt", "eval")
 COPIED = ("Snakefile", "environment.yml", "local", "slurm", "workflow", "contracts", *ROOMS)
 BOOKS = {"train": (1, 2), "validation": (3,), "test": (4, 5)}
@@ -36,6 +37,15 @@ if output.suffix in {".jsonl", ".json", ".html"}:
 else:
     output.mkdir(parents=True, exist_ok=True)
     (output / "done.json").write_text("done")
+"""
+# A process counts what it was forked from as its own memory: between pytest and what is measured stands this small one.
+MEASURED = """
+import os, subprocess, sys
+
+process = subprocess.Popen(sys.argv[1:])
+_, status, used = os.wait4(process.pid, 0)
+print("MEASURED", used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 DEMO = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
 
@@ -58,6 +68,16 @@ class Project:
             text=True,
             timeout=300,
         )
+
+    def measure(self, *arguments: str) -> tuple[float, float]:
+        """(CPU seconds, GiB at most) of a Snakemake that must end well, of it and its own children alone."""
+        command = [sys.executable, "-c", MEASURED, sys.executable, "-m", "snakemake", *arguments]
+        ended = subprocess.run(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
+        )
+        assert ended.returncode == 0, ended.stdout[-2000:]
+        seconds, memory = re.search(r"^MEASURED (\S+) (\S+)$", ended.stdout, flags=re.MULTILINE).groups()
+        return float(seconds), float(memory)
 
     def run(self) -> None:
         """Run the whole workflow."""
@@ -92,15 +112,6 @@ def demo_with(changes: dict) -> dict:
     return configuration
 
 
-def merge(values: dict, changes: dict) -> None:
-    """Put `changes` into `values`, descending where both hold a mapping."""
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            merge(values[key], value)
-        else:
-            values[key] = value
-
-
 def jobs_of(text: str) -> set[str]:
     """The jobs that a dry run prints; the target that only collects the others is none."""
     jobs = set()
@@ -114,15 +125,7 @@ def jobs_of(text: str) -> set[str]:
 
 def copy_workflow(folder: Path) -> None:
     """The repository's workflow with instant commands and a corpus of a few words."""
-    folder.mkdir()
-    for name in COPIED:
-        source, target = REPOSITORY / name, folder / name
-        if source.is_symlink():
-            target.symlink_to(source.readlink())
-        elif source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, target)
+    copy_of_repository(folder, COPIED)
     for room in ROOMS:
         (folder / room / "__main__.py").write_text(INSTANT_COMMAND, encoding="utf-8")
     corpus = folder / DEMO["corpus"]["path"]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 
 import pytest
 import yaml
@@ -18,6 +17,10 @@ LLAMA_8B = {
     **{"rope_theta": 500000.0, "max_position_embeddings": 131072, "hidden_act": "silu"},
 }
 STUDY = REPOSITORY / "config/studies/paper.yaml"
+PLANNING_SECONDS = 15
+# What else runs on a processor makes CPU seconds longer, never shorter: the shortest of some looks counts, and the
+# other process of the tests is allowed for.
+LOOKS, BUSY = 3, 1.2
 
 
 def small_study(folder) -> dict:
@@ -81,17 +84,16 @@ def test_each_run_of_the_paper_s_study_is_a_valid_configuration_of_six_models(pa
     assert {len(run.train.methods) + len(run.eval.models) for run in runs.values()} == {6}
 
 
-def test_thousands_of_jobs_are_planned_in_half_a_minute_and_half_a_gigabyte(paper_study):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    planned = paper_study.snakemake(
-        "-n", "--profile", "slurm", "-q", "all", "--configfile", "config/studies/paper.yaml"
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert planned.returncode == 0, planned.stdout[-2000:]
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"{seconds:.1f} s CPU, {after.ru_maxrss / 2**20:.2f} GiB")
-    assert after.ru_maxrss < 2**20
-    assert seconds < 60
+def test_twelve_thousand_jobs_are_planned_in_fifteen_seconds_and_half_a_gigabyte(paper_study):
+    for _ in range(LOOKS):
+        seconds, memory = paper_study.measure(
+            "-n", "--profile", "slurm", "--configfile", "config/studies/paper.yaml", "--quiet"
+        )
+        print(f"{seconds:.1f} s CPU, {memory:.2f} GiB")
+        assert memory < 0.6
+        if seconds < PLANNING_SECONDS * BUSY:
+            return
+    pytest.fail(f"{seconds:.1f} s CPU")
 
 
 def test_the_cost_of_a_study_is_the_sum_of_its_runs_and_grows_with_their_steps(paper_study, capsys):

@@ -6,6 +6,7 @@ out: a table, one line per attempt, in the order of the starts; an empty cell is
 
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +18,7 @@ COLUMNS = (
     *("benchmark_seconds", "benchmark_max_rss_mib", "sacct_state", "sacct_elapsed_seconds", "sacct_max_rss"),
     *("sacct_tres", "record"),
 )
-SACCT_FIELDS = ("JobIDRaw", "State", "ElapsedRaw", "MaxRSS", "AllocTRES", "NodeList", "Restarts")
+SACCT_FIELDS = ("JobIDRaw", "State", "ElapsedRaw", "MaxRSS", "AllocTRES", "NodeList")
 SACCT_SECONDS = 60
 
 
@@ -49,7 +50,7 @@ def row_of(run: Run, job: dict, accounting: dict[str, dict]) -> dict:
         "peak_memory_mib": memory / 2**20 if memory else None,
         "gpu_hours": job["gpus"] * job["seconds"] / 3600 if job.get("ended") else None,
         "slurm_job_id": slurm.get("SLURM_JOB_ID"),
-        "slurm_restarts": accounted.get("Restarts") or slurm.get("SLURM_RESTART_COUNT"),
+        "slurm_restarts": slurm.get("SLURM_RESTART_COUNT"),
         "slurm_nodes": accounted.get("NodeList") or slurm.get("SLURM_JOB_NODELIST"),
         "benchmark_seconds": benchmark.get("s"),
         "benchmark_max_rss_mib": benchmark.get("max_rss"),
@@ -87,6 +88,9 @@ def ask_sacct(run: Run) -> dict[str, dict]:
         asked = subprocess.run(command, capture_output=True, text=True, timeout=SACCT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return {}
+    if asked.returncode:
+        told = " ".join(asked.stderr.split())
+        print(f"warning: the audit goes without Slurm's accounting: {told}", file=sys.stderr)
     return accounting_of(asked.stdout)
 
 

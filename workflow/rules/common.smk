@@ -1,5 +1,6 @@
 # What the rules share: the checked configuration, the hash of a command's code, the settings of each stage.
 # No torch and no pydantic here: on a cluster every job parses this again.
+import inspect
 import json
 import os
 import re
@@ -18,11 +19,12 @@ REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).re
 sys.path.insert(0, str(REPOSITORY))
 
 from contracts.files import atomic_text
-from contracts.fingerprint import canonical_json, code_sources, sha256_text, sha256_value
+from contracts.fingerprint import canonical_json, sha256_text
 from eval.cells import cell_settings, cells_of, planned_parts, suits
 from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
 from eval.inference.methods import answer_settings, answering_modules
 from eval.registry import WORKFLOW_DATA, known_task
+from workflow.command_code import code_digest
 from workflow.sole_run import claim_folder
 
 # The stages find the repository's packages from any working directory, and run in the Python that runs Snakemake
@@ -133,18 +135,27 @@ def any_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
-@cache
 def code_of(*modules):
     """Hash of the code behind a command: an edit of it reruns the command's jobs and what depends on them."""
-    code = code_sources(*modules)
-    digest = sha256_value(code)
-    record = Path(f".snakemake/code/{digest}.json")
-    if CLAIM and not record.is_file():
-        # For `python -m workflow.why`, which says by it in what modules two hashes differ.
-        atomic_text(record, canonical_json(code))
-    return digest
+    return code_digest(modules, bool(CLAIM))
 
 
+def asked_often(function):
+    """A function that is asked for every cell: its signature lies ready.
+
+    Snakemake looks at the signature four times a call, and to make it out takes longer than these functions do.
+    """
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
+@asked_often
+def more_at_each_attempt(wildcards, attempt):
+    """The memory of a job that reads texts of any length (MB)."""
+    return 2500 * attempt
+
+
+@cache
 def books_of(split):
     """The files of one split of the corpus, each an input of its own: a touched, added or removed book is seen."""
     corpus, kind = Path(config["corpus"]["path"]), config["corpus"]["source"]
@@ -153,6 +164,7 @@ def books_of(split):
     return files_below(corpus / split if kind == "pg19" or (corpus / split).is_dir() else corpus)
 
 
+@cache
 def files_below(path):
     """The files of a set of data that are there or are to be fetched; the path itself where there are none."""
     there = {str(file) for file in path.rglob("*") if file.is_file() and not file.name.endswith(".partial")}
@@ -169,6 +181,7 @@ def metadata_of_books():
     return [str(path) for path in Path(config["corpus"]["path"]).glob("metadata.csv")]
 
 
+@cache
 def files_of(path):
     """A file, or the files of a folder: each an input of its own, since a folder's time says little."""
     return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if Path(path).is_dir() else [path]
@@ -213,6 +226,12 @@ def launcher(resources, threads):
     )
 
 
+@asked_often
+def asked_model(wildcards):
+    """The folder of the model that answers a cell."""
+    return model_folder(wildcards.model)
+
+
 def model_folder(name):
     """The folder of a model: a method of this run or a further model by its name, else a path to a folder."""
     return f"results/{config['run']}/models/{name}" if name in METHODS else config["eval"]["models"].get(name, name)
@@ -234,6 +253,7 @@ def data_path(key):
     return places.get(key) or config["eval"]["data"][key]
 
 
+@asked_often
 def sample_sources(wildcards):
     """What the samples of a task are built from, besides the tokenizer: {key: files}."""
     made = ("train_tokens", "evaluator")
@@ -245,10 +265,16 @@ def sample_sources(wildcards):
     }
 
 
+@asked_often
 def sample_options(wildcards):
     """The same as an option on the command line."""
     pairs = [shlex.quote(f"{key}={data_path(key)}") for key in data_of(wildcards.benchmark, wildcards.task)]
     return " ".join(["--data", *pairs]) if pairs else ""
+
+
+def has_judges():
+    """Whether the configuration gives any model that scores answers."""
+    return any(config["eval"]["data"].get(key) for name, task, _ in CELLS for key in known_task(name, task).judges)
 
 
 def judges_of(wildcards):
@@ -257,27 +283,53 @@ def judges_of(wildcards):
     return {key: given[key] for key in known_task(wildcards.benchmark, wildcards.task).judges if given.get(key)}
 
 
+@asked_often
+def judge_files(wildcards):
+    """The files of those models."""
+    return [file for path in judges_of(wildcards).values() for file in files_of(path)]
+
+
+@asked_often
 def judge_options(wildcards):
     """The same as an option on the command line."""
     pairs = [shlex.quote(f"{key}={path}") for key, path in judges_of(wildcards).items()]
     return " ".join(["--data", *pairs]) if pairs else ""
 
 
+@asked_often
 def settings_of(wildcards):
     """The part of the evaluation's settings that the samples of one cell depend on."""
     return canonical_json(cell_settings(config["eval"], wildcards.benchmark, wildcards.task, int(wildcards.length)))
 
 
-@cache
-def answer_options(inference):
-    """The part of the evaluation's settings that the answers of a method depend on."""
-    return canonical_json(answer_settings(config["eval"], inference))
+# By the method of inference: the part of the evaluation's settings that its answers depend on.
+ANSWER_OPTIONS = {inference: canonical_json(answer_settings(config["eval"], inference)) for inference in INFERENCES}
 
 
-def modules_of_answers(wildcards):
-    """The modules behind the answers of a task by a method."""
+@asked_often
+def answer_options(wildcards):
+    """The part of the evaluation's settings that the answers of a cell depend on."""
+    return ANSWER_OPTIONS[wildcards.inference]
+
+
+@asked_often
+def code_of_answers(wildcards):
+    """The code behind the answers of a task by a method."""
     own = known_task(wildcards.benchmark, wildcards.task).answer_module
-    return [*answering_modules(wildcards.inference, config["eval"]["generation"]["backend"]), *([own] if own else [])]
+    modules = answering_modules(wildcards.inference, config["eval"]["generation"]["backend"])
+    return code_of("eval.generate_command", *modules, *([own] if own else []))
+
+
+@asked_often
+def code_of_samples(wildcards):
+    """The code behind the samples of a task."""
+    return code_of("eval.build_command", known_task(wildcards.benchmark, wildcards.task).build_module)
+
+
+@asked_often
+def code_of_score(wildcards):
+    """The code behind the score of a task."""
+    return code_of("eval.score_command", known_task(wildcards.benchmark, wildcards.task).score_module)
 
 
 def cell_paths(pattern, answers=("text", "losses", "norms", "token_scores"), models=None):

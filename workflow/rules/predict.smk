@@ -2,7 +2,7 @@
 # the answers their names. The plan decides nothing about an answer, so it is no input.
 rule generate:
     input:
-        model=lambda wildcards: model_folder(wildcards.model),
+        model=asked_model,
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
         predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
@@ -18,12 +18,12 @@ rule generate:
     threads: 1
     resources:
         lanes=1,
-        mem_mb=lambda wildcards, attempt: 2500 * attempt,
+        mem_mb=more_at_each_attempt,
         runtime=60,
     params:
-        settings=lambda wildcards: answer_options(wildcards.inference),
+        settings=answer_options,
         plan=PLAN,
-        code=lambda wildcards: code_of("eval.generate_command", *modules_of_answers(wildcards)),
+        code=code_of_answers,
     shell:
         "python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
         "--inference {wildcards.inference} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"
@@ -32,7 +32,7 @@ rule generate:
 # Tasks that ask for gradients are answered by the trainer's detection.
 rule detect_critical_tokens:
     input:
-        model=lambda wildcards: model_folder(wildcards.model),
+        model=asked_model,
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
         predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
@@ -49,7 +49,7 @@ rule detect_critical_tokens:
     threads: 1
     resources:
         lanes=1,
-        mem_mb=lambda wildcards, attempt: 2500 * attempt,
+        mem_mb=more_at_each_attempt,
         runtime=60,
     params:
         lr=config["detect"]["lr"],

@@ -13,14 +13,12 @@ rule build_samples:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2500 * attempt,
+        mem_mb=more_at_each_attempt,
         runtime=240,
     params:
         sources=sample_options,
         settings=settings_of,
-        code=lambda wildcards: code_of(
-            "eval.build_command", known_task(wildcards.benchmark, wildcards.task).build_module
-        ),
+        code=code_of_samples,
     shell:
         "python -m eval build --benchmark {wildcards.benchmark} --task {wildcards.task} --length {wildcards.length} "
         "--tokenizer {input.tokenizer:q} {params.sources} --settings {params.settings:q} --output {output.samples:q} > {log:q} 2>&1"

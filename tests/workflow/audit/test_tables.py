@@ -5,10 +5,10 @@ import json
 from workflow.audit.jobs_table import accounting_of
 from workflow.audit.training import attempts
 
-SACCT = """17|COMPLETED|120||cpu=4,gres/gpu=2,mem=8G,node=2|n[1-2]|1
-17.batch|COMPLETED|120|900K|cpu=2,mem=4G,node=1|n1|0
-17.0|COMPLETED|118|2M|cpu=4,mem=8G,node=2|n[1-2]|0
-18|FAILED|3||cpu=1,node=1|n1|0
+SACCT = """17|COMPLETED|120||cpu=4,gres/gpu=2,mem=8G,node=2|n[1-2]
+17.batch|COMPLETED|120|900K|cpu=2,mem=4G,node=1|n1
+17.0|COMPLETED|118|2M|cpu=4,mem=8G,node=2|n[1-2]
+18|FAILED|3||cpu=1,node=1|n1
 """
 
 
@@ -34,6 +34,6 @@ def test_the_memory_of_a_slurm_job_is_that_of_its_largest_step():
     jobs = accounting_of(SACCT)
     assert jobs["17"]["MaxRSS"] == "2M"
     assert jobs["17"]["AllocTRES"].startswith("cpu=4,gres/gpu=2")
-    assert jobs["17"]["Restarts"] == "1"
+    assert jobs["17"]["NodeList"] == "n[1-2]"
     assert jobs["18"]["State"] == "FAILED"
     assert jobs["18"]["MaxRSS"] == ""

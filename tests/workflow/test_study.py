@@ -17,10 +17,9 @@ LLAMA_8B = {
     **{"rope_theta": 500000.0, "max_position_embeddings": 131072, "hidden_act": "silu"},
 }
 STUDY = REPOSITORY / "config/studies/paper.yaml"
-PLANNING_SECONDS = 15
-# What else runs on a processor makes CPU seconds longer, never shorter: the shortest of some looks counts, and the
-# other process of the tests is allowed for.
-LOOKS, BUSY = 3, 1.2
+# Twice what it takes (docs/cluster.md): what else runs on a processor makes CPU seconds longer, never shorter. The
+# shortest of some looks counts.
+LOOKS, PLANNING_SECONDS = 3, 30
 
 
 def small_study(folder) -> dict:
@@ -84,14 +83,14 @@ def test_each_run_of_the_paper_s_study_is_a_valid_configuration_of_six_models(pa
     assert {len(run.train.methods) + len(run.eval.models) for run in runs.values()} == {6}
 
 
-def test_twelve_thousand_jobs_are_planned_in_fifteen_seconds_and_half_a_gigabyte(paper_study):
+def test_twelve_thousand_jobs_are_planned_in_half_a_minute_at_most_and_half_a_gigabyte(paper_study):
     for _ in range(LOOKS):
         seconds, memory = paper_study.measure(
             "-n", "--profile", "slurm", "--configfile", "config/studies/paper.yaml", "--quiet"
         )
         print(f"{seconds:.1f} s CPU, {memory:.2f} GiB")
         assert memory < 0.6
-        if seconds < PLANNING_SECONDS * BUSY:
+        if seconds < PLANNING_SECONDS:
             return
     pytest.fail(f"{seconds:.1f} s CPU")
 

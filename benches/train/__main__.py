@@ -8,6 +8,7 @@ python -m benches.train --gpu --output docs/benchmarks/train-gpu
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch is loaded: libraries read it once.
@@ -72,34 +73,36 @@ def cpu_tables(groups, *, tiny: bool, repetitions: int) -> list[Table]:
 
 
 def main(words: list[str]) -> None:
-    """Measure, print, write."""
+    """Measure, print, write; a bench of minutes is written after each of its steps."""
     arguments = parse(words)
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     load_before = load()
     groups = start_processes(Layout())
+    title = "A training step on a GPU" if arguments.gpu else "What a training step costs"
     try:
-        tables = measured_tables(arguments, groups)
+        for tables in measured_tables(arguments, groups):
+            result = result_of(title, circumstances(load_before), tables)
+            if arguments.output:
+                write_result(result, arguments.output)
     finally:
         stop_processes()
-    title = "A training step on a GPU" if arguments.gpu else "What a training step costs"
-    result = result_of(title, circumstances(load_before), tables)
     sys.stdout.write(markdown(result))
-    if arguments.output:
-        write_result(result, arguments.output)
 
 
-def measured_tables(arguments: argparse.Namespace, groups) -> list[Table]:
-    """What the command line asks for."""
+def measured_tables(arguments: argparse.Namespace, groups) -> Iterator[list[Table]]:
+    """What the command line asks for, as far as it is measured."""
     if not arguments.gpu:
-        return cpu_tables(groups, tiny=arguments.tiny, repetitions=arguments.repetitions)
-    table = gpu.device_table(
+        yield cpu_tables(groups, tiny=arguments.tiny, repetitions=arguments.repetitions)
+        return
+    tables = gpu.device_tables(
         groups,
         lengths=arguments.lengths,
         recompute=arguments.recompute,
         tiny=arguments.tiny,
         repetitions=arguments.repetitions,
     )
-    return [table]
+    for table in tables:
+        yield [table]
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ Random weights in bf16 with an fp32 residual stream, as denoising trains; Transf
 where it is installed. TFLOP/s and MFU count what the maths needs for real tokens (causal pairs, sum of L_i^2 / 2, no
 padding; nothing that recomputation does again; detection counts in a CDT step). Forward and backward of one row; the
 optimizer and communication between GPUs are not part of it. Where TransformerEngine is installed, CDT is measured with
-FP8 detection too, and how many of the row's tokens its mask sees as the exact one does.
+FP8 detection too (up to 32K tokens), and how many of the row's tokens its mask sees as the exact one does.
 """
 
 import math
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,14 +23,19 @@ from benches.train.cases import LLAMA_3_8B, SEED, RowShape, build_row, denoising
 from benches.train.flops import MODEL_ATTENTION_BACKWARD, ForwardFlops, least_flops, least_ratio
 from benches.train.report import Table, bytes_text
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.model import LanguageModel, build_model, uses_transformer_engine
+from megatron_cdt.engine.model import LanguageModel, build_model
 from megatron_cdt.engine.options import Recompute
+from megatron_cdt.engine.transformer_engine import uses_transformer_engine
 from megatron_cdt.objectives.cdt import detect
 from megatron_cdt.objectives.row import LocalRow
 from megatron_cdt.objectives.settings import CdtSettings
 
 FP8 = "cdt, fp8 detection"
 LENGTHS = (8192, 32768, 65536, 131072)
+# The agreement of the masks takes two more detections, which are long for longer rows.
+LONGEST_FP8 = 32768
+# A step that takes so long is timed as it comes first: what warms up takes a second or two.
+LONG_SECONDS = 10.0
 # Dense bf16 peaks of the makers' data sheets, in TFLOP/s; the first name that occurs in the device's decides.
 PEAK_TFLOPS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.0, "H200": 989.0, "B200": 2250.0, "A100": 312.0}
 # Without recomputation 32 layers keep some 5 MB a token, 41 GB at 8K tokens, beside 32 GB of weights and gradients.
@@ -52,50 +56,58 @@ def peak_tflops(name: str) -> float | None:
 
 
 def measure(work: Callable[[], object], repetitions: int) -> Measured:
-    """Time `work` after one warm-up, the device's queue empty at both ends; NaN where memory does not suffice."""
+    """The median time of `work` after one warm-up; of a long one, the first; NaN where memory does not suffice."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     try:
-        work()
+        first = seconds_of(work)
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return Measured(math.nan, None)
-    on_gpu = torch.cuda.is_available()
-    if on_gpu:
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-    seconds = []
-    for _ in range(repetitions):
-        begin = time.perf_counter()
-        work()
-        if on_gpu:
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - begin)
-    return Measured(statistics.median(seconds), torch.cuda.max_memory_allocated() if on_gpu else None)
+    seconds = [first] if first > LONG_SECONDS else [seconds_of(work) for _ in range(repetitions)]
+    return Measured(
+        statistics.median(seconds), torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    )
 
 
-def device_table(
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall-clock seconds, the device's queue empty at both ends."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait()
+    begin = time.perf_counter()
+    work()
+    wait()
+    return time.perf_counter() - begin
+
+
+def device_tables(
     groups, *, lengths: list[int] | None, recompute: Recompute | None, tiny: bool, repetitions: int
-) -> Table:
-    """CE and CDT at each length; `recompute` None: none up to 8K tokens, full above."""
+) -> Iterator[Table]:
+    """CE and CDT by length, the table anew after each; `recompute` None: none up to 8K tokens, full above."""
     architecture = scaled_llama(hidden=128, layers=2, vocabulary=512) if tiny else LLAMA_3_8B
     peak = peak_tflops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
-    by_option = defaultdict(list)
+    title = "A toy in place of the 8B-shaped model" if tiny else "An 8B-shaped model"
+    rows, model, built = [], None, None
     for tokens in lengths or ([64, 128] if tiny else LENGTHS):
-        by_option[recompute or ("none" if tokens <= LONGEST_WITHOUT_RECOMPUTATION else "full")].append(tokens)
-    rows = []
-    for option, of_option in by_option.items():
-        model = random_model(architecture, groups, option)
-        for tokens in of_option:
-            rows += length_rows(model, architecture, tokens, option, groups, peak=peak, repetitions=repetitions)
-        del model
-    layers = "TransformerEngine" if uses_transformer_engine() else "megatron-core's local layers"
-    notes = [
+        option = recompute or ("none" if tokens <= LONGEST_WITHOUT_RECOMPUTATION else "full")
+        if option != built:
+            model = None  # before the next one takes its place in memory
+            model, built = random_model(architecture, groups, option), option
+        rows += length_rows(model, architecture, tokens, option, groups, peak=peak, repetitions=repetitions)
+        yield Table(title, rows, notes(architecture, peak, repetitions))
+
+
+def notes(architecture: Architecture, peak: float | None, repetitions: int) -> list[str]:
+    """What stands below the table."""
+    layers = "TransformerEngine" if uses_transformer_engine(torch.bfloat16) else "megatron-core's local layers"
+    return [
         f"{architecture.num_layers} layers of width {architecture.hidden_size}, vocabulary "
         f"{architecture.vocab_size:,}, random weights, bf16 with fp32 residual; {layers}; one document a row; "
-        f"median of {repetitions} after one warm-up; forward and backward, no optimizer, no communication.",
+        f"median of {repetitions} after one warm-up (a step of more than {LONG_SECONDS:g} s: one, without its own "
+        f"warm-up); forward and backward, no optimizer, no communication.",
         "TFLOP/s and MFU: causal pairs of real tokens only, recomputation not counted, detection counted for CDT; "
         f"MFU against {f'{peak:g} TFLOP/s' if peak else 'no known peak: n/a'}.",
     ]
-    return Table("A toy in place of the 8B-shaped model" if tiny else "An 8B-shaped model", rows, notes)
 
 
 @torch.no_grad()
@@ -130,7 +142,7 @@ def length_rows(
     least = least_ratio(architecture, shape, row.num_labels, causal_half=True, recompute=recompute)
     rows, plain_seconds = [], math.nan
     steps = {"ce": plain_step(groups), "cdt": denoising_step(groups)}
-    if uses_transformer_engine():
+    if uses_transformer_engine(torch.bfloat16) and tokens <= LONGEST_FP8:
         steps[FP8] = denoising_step(groups, CdtSettings(detection_precision="fp8"))
     for method, step in steps.items():
         measured = measure(partial(step, model, row), repetitions)

@@ -9,18 +9,23 @@ import contextlib
 import importlib
 from collections.abc import Iterator
 
+import torch
+
 from contracts.errors import InputError
 from megatron_cdt.engine.device import has_gpu
-from megatron_cdt.engine.model import LanguageModel, uses_transformer_engine
+from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.engine.transformer_engine import DTYPES, uses_transformer_engine
 
 CURE = 'set cdt.detection_precision to "model"'
 
 
-def check_fp8() -> None:
-    """Raises InputError where there is no GPU, no TransformerEngine, or one that knows no current scaling."""
+def check_fp8(dtype: torch.dtype) -> None:
+    """Raises InputError for an fp32 model, without a GPU or TransformerEngine, or with one without current scaling."""
+    if dtype not in DTYPES:
+        raise InputError(f"cdt.detection_precision: fp8 needs dtype bfloat16; set it, or {CURE}")
     if not has_gpu():
         raise InputError(f"cdt.detection_precision: fp8 needs a GPU; {CURE}")
-    if not uses_transformer_engine():
+    if not uses_transformer_engine(dtype):
         raise InputError(f"cdt.detection_precision: fp8 needs TransformerEngine, which is not installed; {CURE}")
     if not hasattr(importlib.import_module("transformer_engine.common.recipe"), "Float8CurrentScaling"):
         raise InputError(f"cdt.detection_precision: fp8 needs TransformerEngine 2.2 or newer; install it, or {CURE}")
@@ -29,7 +34,7 @@ def check_fp8() -> None:
 @contextlib.contextmanager
 def fp8_layers(model: LanguageModel) -> Iterator[None]:
     """TransformerEngine's linear layers multiply in FP8 inside; weights have changed and are quantized anew."""
-    check_fp8()
+    check_fp8(model.config.params_dtype)
     engine = importlib.import_module("transformer_engine.pytorch")
     recipe = importlib.import_module("transformer_engine.common.recipe").Float8CurrentScaling()
     # Megatron's layers keep the FP8 copy of their weights until they are told that a new step has begun.

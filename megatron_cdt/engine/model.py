@@ -1,27 +1,24 @@
 """A Megatron-core GPTModel of a given architecture, on the given process groups.
 
-With TransformerEngine and a GPU its layers and attention are used; otherwise megatron-core's local layers
-with PackedAttention. Both read packed rows (THD): RoPE and attention restart at every segment. Of a pipeline each
-process has one stage: an equal share of the layers, the embedding in the first and the head in the last.
+A 16-bit model on a GPU takes linear layers and attention from TransformerEngine where it is installed; otherwise they
+are megatron-core's local ones and PackedAttention. Both read packed rows (THD): RoPE and attention restart at every
+segment. Of a pipeline each process has one stage: an equal share of the layers, the embedding in the first and the head
+in the last.
 
 # T local tokens of this rank, H hidden
 """
 
-import importlib.util
 import itertools
 import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from megatron.core.models.gpt.gpt_layer_specs import (
-    get_gpt_layer_local_spec,
-    get_gpt_layer_with_transformer_engine_spec,
-)
+from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec
 from megatron.core.models.gpt.gpt_model import GPTModel
 from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.process_groups_config import ProcessGroupCollection
-from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.enums import AttnBackend
 from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
@@ -33,8 +30,10 @@ from megatron_cdt.engine.device import device, has_gpu, megatron_calls
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.pipeline import Neighbours, ReceiveHidden, SendHidden, is_last_stage, neighbours_of
+from megatron_cdt.engine.residual import residual_sum
 from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies, rotation_of_row
 from megatron_cdt.engine.swiglu import SwiGluActivation
+from megatron_cdt.engine.transformer_engine import take_transformer_engine, uses_transformer_engine
 
 # Megatron-core's names: full recomputes each layer from its input, selective the core attention only.
 RECOMPUTATION = {
@@ -82,14 +81,14 @@ class LanguageModel(GPTModel):
             position_ids=None,
             attention_mask=None,
             decoder_input=embeddings_TBH,
-            packed_seq_params=packing if uses_transformer_engine() else self.with_angles(packing),
+            packed_seq_params=self.with_angles(packing),
         )
         # A stage would keep its last row's input until the next row.
         self.decoder.input_tensor = None
         return hidden_TBH if self.post_process else SendHidden.apply(hidden_TBH, self.neighbours)
 
     def with_angles(self, packing: PackedSeqParams) -> PackedRow:
-        """The row with the angles by which PackedAttention turns queries and keys."""
+        """The row with the angles by which attention turns queries and keys."""
         ends = packing.cu_seqlens_q_padded.tolist()
         lengths = [end - start for start, end in itertools.pairwise(ends)]
         groups, frequencies = self.pg_collection, self.rotary_pos_emb.inv_freq
@@ -114,17 +113,10 @@ class LanguageModel(GPTModel):
         return self.pg_collection.pp.rank() * len(self.decoder.layers)
 
 
-def uses_transformer_engine() -> bool:
-    """Whether layers come from TransformerEngine: it is installed and there is a GPU."""
-    return has_gpu() and importlib.util.find_spec("transformer_engine") is not None
-
-
-def layer_specs(architecture: Architecture, groups: ProcessGroupCollection) -> ModuleSpec | TransformerBlockSubmodules:
-    """The layers of this stage: TransformerEngine's, or megatron-core's with our attention and norm."""
-    if uses_transformer_engine():
-        layer = get_gpt_layer_with_transformer_engine_spec(qk_layernorm=architecture.qk_norm)
-        layer.submodules.mlp.submodules.activation_func = SwiGluActivation
-        return layer
+def layer_specs(
+    architecture: Architecture, groups: ProcessGroupCollection, dtype: torch.dtype
+) -> TransformerBlockSubmodules:
+    """The layers of this stage: megatron-core's, with our attention (or TransformerEngine's parts), norm and sum."""
     layer = get_gpt_layer_local_spec(normalization="RMSNorm", qk_layernorm=architecture.qk_norm)
     attention = layer.submodules.self_attention.submodules
     attention.core_attention = PackedAttention
@@ -132,7 +124,10 @@ def layer_specs(architecture: Architecture, groups: ProcessGroupCollection) -> M
         attention.q_layernorm = attention.k_layernorm = RmsNorm
     layer.submodules.input_layernorm = RmsNorm
     layer.submodules.pre_mlp_layernorm = RmsNorm
+    layer.submodules.self_attn_bda = layer.submodules.mlp_bda = residual_sum
     layer.submodules.mlp.submodules.activation_func = SwiGluActivation
+    if uses_transformer_engine(dtype):
+        take_transformer_engine(layer)
     layers_here = architecture.num_layers // groups.pp.size()
     return TransformerBlockSubmodules(layer_specs=[layer] * layers_here, layer_norm=RmsNorm)
 
@@ -168,6 +163,8 @@ def transformer_config(
         add_qkv_bias=architecture.qkv_bias,
         # finalize_model_grads sums these norms' gradients over tensor parallel ranks, which hold other heads.
         qk_layernorm=architecture.qk_norm,
+        # Of TransformerEngine's: cuDNN's, which knows packed rows and context parallelism; no other in silence.
+        attention_backend=AttnBackend.fused,
         softmax_scale=softmax_scale(architecture),
         hidden_dropout=0.0,
         attention_dropout=0.0,
@@ -249,7 +246,7 @@ def build_model(
                 deterministic=deterministic,
                 initialize=initialize,
             ),
-            transformer_layer_spec=layer_specs(architecture, groups),
+            transformer_layer_spec=layer_specs(architecture, groups, dtype),
             vocab_size=architecture.vocab_size,
             max_sequence_length=architecture.max_position_embeddings,
             pre_process=groups.pp.rank() == 0,
@@ -260,9 +257,8 @@ def build_model(
             pg_collection=groups,
         ).to(device())
     model.rotary_pos_emb.inv_freq = rotary_inverse_frequencies(architecture).to(device())
-    if not uses_transformer_engine():
-        # PackedAttention turns queries and keys by itself.
-        model.position_embedding_type = "none"
+    # Attention turns queries and keys by itself, by the angles that come with the row.
+    model.position_embedding_type = "none"
     model.neighbours = neighbours_of(groups)
     return model
 

@@ -2,11 +2,12 @@
 
 Megatron-core's torch norm refuses sequence parallelism, and with an fp32 residual stream it would hand
 fp32 activations to 16-bit linears. TransformerEngine's norm does both; this is its match without it.
-For the backward pass it keeps its input and one number a token, and where the weight learns the normed input too. It
-passes over them half as often as the eager formula.
+For the backward pass it keeps its input and one number a token, and on a CPU, where the weight learns, the normed input
+too. There it passes over them half as often as the eager formula; on a GPU torch has it in one kernel.
 """
 
 import torch
+import torch.nn.functional as F
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
@@ -48,4 +49,12 @@ class RmsNorm(torch.nn.Module):
         self.weight.sequence_parallel = config.sequence_parallel
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return NormRows.apply(hidden, self.weight, self.eps)
+        return rms_norm(hidden, self.weight, self.eps)
+
+
+def rms_norm(hidden: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """hidden / sqrt(mean(hidden^2) + eps) * weight over the last dimension, in the weight's dtype."""
+    if not hidden.is_cuda:
+        return NormRows.apply(hidden, weight, eps)
+    normed = F.rms_norm(hidden, weight.shape, weight.to(hidden.dtype), eps)
+    return normed.to(weight.dtype)

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 from megatron.core.process_groups_config import ProcessGroupCollection
+from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 
 from contracts.errors import InputError
 from megatron_cdt.engine.device import has_gpu, use_available_device
@@ -42,6 +43,9 @@ def start_processes(layout: Layout) -> ProcessGroupCollection:
             pipeline_model_parallel_size=layout.pipeline,
             context_parallel_size=layout.context,
         )
+    if has_gpu():
+        # Megatron draws a new weight from the streams that this makes; what it draws is always overwritten.
+        model_parallel_cuda_manual_seed(1)
     return ProcessGroupCollection.use_mpu_process_groups()
 
 

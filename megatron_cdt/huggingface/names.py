@@ -58,14 +58,9 @@ OUTSIDE_LAYERS = {
     "decoder.final_layernorm.weight": single("model.norm.weight", None),
     "output_layer.weight": single("lm_head.weight", ROWS),
 }
-INPUT_NORM = single("input_layernorm.weight", None)
-MLP_NORM = single("post_attention_layernorm.weight", None)
 IN_A_LAYER = {
-    # TransformerEngine's layers keep each norm inside the linear layer that follows it.
-    "input_layernorm.weight": INPUT_NORM,
-    "self_attention.linear_qkv.layer_norm_weight": INPUT_NORM,
-    "pre_mlp_layernorm.weight": MLP_NORM,
-    "mlp.linear_fc1.layer_norm_weight": MLP_NORM,
+    "input_layernorm.weight": single("input_layernorm.weight", None),
+    "pre_mlp_layernorm.weight": single("post_attention_layernorm.weight", None),
     "self_attention.linear_qkv.weight": Parameter(
         ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"), ROWS, query_key_value
     ),

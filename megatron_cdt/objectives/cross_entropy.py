@@ -137,11 +137,20 @@ class HeadCrossEntropy(torch.autograd.Function):
 
 def add_product(total_VH: Tensor | None, left_VC: Tensor, right_CH: Tensor) -> Tensor:
     """total + left @ right in fp32, in place; the first product is its own total, without a matrix of zeros."""
+    if left_VC.is_cuda and left_VC.dtype is not torch.float32:
+        return add_product_of_16_bits(total_VH, left_VC, right_CH)
     if total_VH is None:
         return (left_VC @ right_CH).float()
     if left_VC.dtype is total_VH.dtype:
         return total_VH.addmm_(left_VC, right_CH)
     return total_VH.add_(left_VC @ right_CH)
+
+
+def add_product_of_16_bits(total_VH: Tensor | None, left_VC: Tensor, right_CH: Tensor) -> Tensor:
+    """The same on a GPU, whose matrix units sum in fp32 anyway: no V x H of 16 bits is made, nor added in a pass."""
+    if total_VH is None:
+        return torch.mm(left_VC, right_CH, out_dtype=torch.float32)
+    return torch.addmm(total_VH, left_VC, right_CH, out_dtype=torch.float32, out=total_VH)
 
 
 def losses_and_gradient(

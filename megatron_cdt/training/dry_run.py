@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from contracts.errors import InputError
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
@@ -39,7 +41,7 @@ def dry_run(paths: Paths, settings: TrainSettings, if_changed: str) -> str:
     """Check everything that can be checked without starting; returns the run's figures, one a line."""
     check_sinks(settings.sinks)
     if settings.detects_in_fp8:
-        check_fp8()
+        check_fp8(getattr(torch, settings.dtype))
     if settings.deterministic:
         check_promise(
             os.environ, settings.layout.engine_layout, on_gpu=has_gpu(), detects_in_fp8=settings.detects_in_fp8

@@ -92,7 +92,7 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
     stop = StopRequest()
     check_sinks(settings.sinks)
     if settings.detects_in_fp8:
-        check_fp8()
+        check_fp8(getattr(torch, settings.dtype))
     if settings.deterministic:
         make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu(), detects_in_fp8=settings.detects_in_fp8)
     if not has_gpu():

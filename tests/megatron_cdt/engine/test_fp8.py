@@ -5,6 +5,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
 
 from contracts.errors import InputError
 from megatron_cdt.engine import fp8
@@ -29,20 +30,24 @@ def asked(monkeypatch) -> list:
         vars(module).update(contents)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     for name in ("has_gpu", "uses_transformer_engine"):
-        monkeypatch.setattr(fp8, name, lambda: True)
+        monkeypatch.setattr(fp8, name, lambda *_: True)
     return calls
 
 
-def test_it_is_refused_without_a_gpu_without_transformer_engine_and_with_an_old_one(monkeypatch, asked):
+def test_it_is_refused_for_an_fp32_model_without_a_gpu_without_transformer_engine_and_with_an_old_one(
+    monkeypatch, asked
+):
     monkeypatch.delattr(sys.modules["transformer_engine.common.recipe"], "Float8CurrentScaling")
     with pytest.raises(InputError, match=r"needs TransformerEngine 2\.2 or newer"):
-        fp8.check_fp8()
-    monkeypatch.setattr(fp8, "uses_transformer_engine", lambda: False)
+        fp8.check_fp8(torch.bfloat16)
+    monkeypatch.setattr(fp8, "uses_transformer_engine", lambda _dtype: False)
     with pytest.raises(InputError, match="needs TransformerEngine, which is not installed"):
-        fp8.check_fp8()
+        fp8.check_fp8(torch.bfloat16)
     monkeypatch.setattr(fp8, "has_gpu", lambda: False)
     with pytest.raises(InputError, match="needs a GPU"):
-        fp8.check_fp8()
+        fp8.check_fp8(torch.bfloat16)
+    with pytest.raises(InputError, match="needs dtype bfloat16"):
+        fp8.check_fp8(torch.float32)
 
 
 @pytest.mark.parametrize("precision", ["model", "fp8"])
@@ -50,6 +55,7 @@ def test_the_detection_pass_alone_runs_in_it_and_quantizes_the_weights_anew(
     asked, tiny_model, groups, monkeypatch, precision
 ):
     told = []
+    monkeypatch.setattr(tiny_model.config, "params_dtype", torch.bfloat16)
     monkeypatch.setattr(type(tiny_model), "set_is_first_microbatch", lambda self: told.append("new weights"))
     row = labelled_row(list(range(8)), list(range(8)), groups)
     detect(tiny_model, row, tiny_model.embed(row.input_ids_T), reduction="sum", groups=groups, precision=precision)

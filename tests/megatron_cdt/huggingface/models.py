@@ -17,7 +17,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from megatron_cdt.engine.device import megatron_calls
+from megatron_cdt.engine.device import device, megatron_calls
 from megatron_cdt.engine.model import build_model, packed_row
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.weights import load_weights
@@ -90,5 +90,5 @@ def our_logits(folder: Path, groups, ids: Tensor, lengths: Sequence[int]) -> Ten
     model = build_model(read_architecture(folder), groups)
     load_weights(model, folder, groups)
     with megatron_calls():
-        hidden = model.hidden_states(model.embed(ids), packed_row(lengths, groups))
-        return hidden.squeeze(1) @ model.head_weight().T
+        hidden = model.hidden_states(model.embed(ids.to(device())), packed_row(lengths, groups))
+        return (hidden.squeeze(1) @ model.head_weight().T).cpu()

@@ -50,11 +50,3 @@ def test_every_hugging_face_tensor_belongs_to_one_megatron_parameter(groups, tin
     model = build_model(architecture, groups)
     named = [tensor for name, _ in model.named_parameters() for tensor in parameter_of(name).names]
     assert sorted(named) == sorted(tensor_shapes(architecture))
-
-
-def test_transformer_engines_fused_norms_map_to_the_same_tensors():
-    for fused, apart in [
-        ("self_attention.linear_qkv.layer_norm_weight", "input_layernorm.weight"),
-        ("mlp.linear_fc1.layer_norm_weight", "pre_mlp_layernorm.weight"),
-    ]:
-        assert parameter_of(f"decoder.layers.3.{fused}") == parameter_of(f"decoder.layers.3.{apart}")

@@ -141,4 +141,5 @@ def test_padding_changes_no_number_of_a_row(tiny_model, groups):
     assert padded_telemetry == pytest.approx(telemetry, rel=1e-5)
     torch.testing.assert_close(padded_loss, loss)
     for name, grad in grads.items():
-        torch.testing.assert_close(padded_grads[name], grad, rtol=1e-4, atol=1e-6)
+        # Sums of ten terms and of sixteen round in their own ways, by the tensor's scale.
+        torch.testing.assert_close(padded_grads[name], grad, rtol=1e-4, atol=1e-5 * grad.abs().max().item())

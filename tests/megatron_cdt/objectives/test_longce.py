@@ -73,9 +73,9 @@ def test_where_no_token_has_more_than_the_short_context_it_is_cross_entropy_bit_
 def test_gradients_are_those_of_the_weighted_sum_with_constant_weights(llama, row, groups):
     """A finite step against the gradient changes the loss as the gradient with frozen weights says."""
     objective = LongCe(LongCeSettings(context=8, stride=4), groups)
-    short = objective.short_context_losses(llama[1], row)
+    short = objective.short_context_losses(llama[1], row).cpu()
     objective(llama[1], row, **RATES)[0].backward()
-    ours = llama[1].head_weight().grad.clone()
+    ours = llama[1].head_weight().grad.cpu().clone()
     theirs = llama[0]
     total, start = 0.0, 0
     for length, tokens in zip(SEGMENTS, REAL, strict=True):

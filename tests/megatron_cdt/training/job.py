@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
 from tokenizers import Tokenizer, models
 
 from contracts import command_line
@@ -24,7 +25,8 @@ from megatron_cdt.__main__ import COMMANDS
 from tests.megatron_cdt.distributed import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-FORKS = multiprocessing.get_context("forkserver")
+# TransformerEngine touches the GPU when it is imported; a process that has done so may not be forked.
+FORKS = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "forkserver")
 FORKS.set_forkserver_preload(["megatron_cdt.training.train_command", "megatron_cdt.huggingface.import_command"])
 TIMEOUT_SECONDS = 200
 VOCABULARY, LENGTH, ALIGNMENT = 64, 32, 8
@@ -192,15 +194,15 @@ def train_settings(**changes: object) -> dict:
     } | changes
 
 
-def make_job(folder: Path) -> Job:
-    """10 rows to train on, 5 held back, a tokenizer of 64 words, fresh weights."""
+def make_job(folder: Path, **architecture: int) -> Job:
+    """10 rows to train on, 5 held back, a tokenizer of 64 words, fresh weights; `architecture` replaces keys."""
     (folder / "tokenizer").mkdir()
     words = {f"w{number}": number for number in range(VOCABULARY)}
     Tokenizer(models.WordLevel(words, unk_token="w0")).save(str(folder / "tokenizer" / "tokenizer.json"))
     digest = load_tokenizer(folder / "tokenizer").digest
     write_pack(folder / "packs", rows=10, seed=1, tokenizer_digest=digest)
     write_pack(folder / "held-back", rows=5, seed=2, tokenizer_digest=digest)
-    model = json.dumps({"architecture": ARCHITECTURE, "seed": 5})
+    model = json.dumps({"architecture": ARCHITECTURE | architecture, "seed": 5})
     importing = Processes(
         ["import-hf", "--settings", model, "--output", str(folder / "start")], 1, folder / "import.log"
     )

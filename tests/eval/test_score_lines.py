@@ -88,6 +88,28 @@ def test_what_a_metric_lacks_is_named_with_its_line(task, score, capsys):
             assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("benchmark", "task", "wrong"),
+    [
+        ("ruler", "vt", {"answers": []}),
+        ("babilong", "qa1", {"question": None}),
+        ("babilong", "qa1", {"answers": ["kitchen", "garden"]}),
+        ("quality", "quality", {"answers": ["no letter"]}),
+        ("longbench", "passage_retrieval_en", {"answers": ["7"]}),
+        ("helmet", "niah_mv", {"answers": []}),
+        ("helmet", "infbench_qa", {"answers": []}),
+        ("qasper", "qasper", {"answer_types": ["none", "none"]}),
+    ],
+)
+def test_what_a_metric_cannot_take_is_named_with_its_line(benchmark, task, wrong, score, capsys):
+    answer = right_answer(benchmark, task)
+    line = {"prediction": answer, "answers": [answer], "question": "What?"}
+    assert score(lines(line, {**line, **wrong}), *of(benchmark, task)) == (2, None)
+    error = capsys.readouterr().err
+    assert "prediction 2:" in error
+    assert error.count("\n") == 1
+
+
 def test_lengths_in_words_make_the_buckets_of_longbench(score):
     rows = [(3999, "right"), (12, "wrong"), (4000, "right"), (7999, "right"), (8000, "wrong"), (None, "right")]
     text = lines(

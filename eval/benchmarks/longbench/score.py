@@ -36,9 +36,7 @@ def sample_score(task: LongBenchTask, row: dict) -> float:
     """The best score over the expected answers, 0-1."""
     prediction, classes = row["prediction"], row.get("all_classes")
     if task.metric == "classification" and not is_list_of_texts(classes):
-        raise InputError(
-            f"prediction {row.get('id')}: {task.name} needs 'all_classes', a list of names; add it to every line"
-        )
+        raise InputError(f"{task.name} needs 'all_classes', a list of names; add it to every line")
     if task.first_line_only:
         prediction = prediction.lstrip("\n").split("\n")[0]
     return max((score_of(task.metric, prediction, answer, classes) for answer in row["answers"]), default=0.0)

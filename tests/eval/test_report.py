@@ -140,7 +140,7 @@ def test_every_section_is_there(made):
 
 def test_the_probe_of_a_run_is_the_papers_figure_7(made):
     assert "Figure 7 of the paper" in (made / "report.html").read_text()
-    assert {"figure_7.csv", "figure_7.tex"} <= {path.name for path in (made / "report.tables").iterdir()}
+    assert {"figure_7.csv", "figure_7.tex", "scores.csv"} <= {path.name for path in (made / "report.tables").iterdir()}
     assert "cdt, gradient (CDT), top 30" in (made / "report.tables" / "figure_7.csv").read_text()
 
 

@@ -65,17 +65,14 @@ def detector_rows(data: ReportData, model: str, columns: tuple[str, ...]) -> Ite
 def found_tokens(scores: list[dict], column: str, found_by: tuple[str, str], note: str) -> Measured | None:
     """A column of one detector: the mean of its cells' means over texts; None where it found no token anywhere."""
     share, count = found_by
-    if column in KINDS_OF:
-        scale, groups = (
-            100.0,
-            [[kinds_share(row[share], KINDS_OF[column]) for row in score["rows"]] for score in scores],
-        )
-    else:
-        scale, groups = 1.0, [[row[count] for row in score["rows"]] for score in scores]
-    filled = [values for values in map(known, groups) if values]
+    kinds = KINDS_OF.get(column)
+    groups = [
+        known([kinds_share(row[share], kinds) if kinds else row[count] for row in score["rows"]]) for score in scores
+    ]
+    filled = [values for values in groups if values]
     if not filled:
         return None
-    weight = scale / len(filled)
+    weight = (100.0 if kinds else 1.0) / len(filled)
     return with_interval(weight * sum(map(mean, filled)), filled, [weight] * len(filled), note)
 
 

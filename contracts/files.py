@@ -22,6 +22,7 @@ def temporary_sibling(path: Path) -> Path:
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path to write to; on success it is synced and renamed to `path`."""
     path = Path(path)
+    refuse_other_places(path)
     temporary = temporary_sibling(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +37,15 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         # Where the folder cannot even be made, there is nothing to remove: the error above is the one to tell.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def refuse_other_places(path: Path) -> None:
+    """One line where `path` is no name for a file, or a device or pipe, which a rename would destroy."""
+    if not path.name:
+        raise InputError(f"'{path}' names no file to write; give the output a name")
+    special = path.exists() and not path.is_file() and not path.is_dir()
+    if special or path.absolute().parent == Path("/dev"):
+        raise InputError(f"{path}: is a device or a pipe, which a whole file cannot replace; give another name")
 
 
 def atomic_text(path: str | Path, text: str) -> None:

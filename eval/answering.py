@@ -105,9 +105,16 @@ class Answering:
 
     def header(self, samples: SampleSet) -> dict:
         """Everything that the predictions depend on."""
-        module = samples.task.answer_module
-        own = {"answer_code_sha256": code_fingerprint(module), "dtype": "float32"} if module else {}
+        own = self.own_description(samples) if samples.task.answer_module else {}
         return {"samples_sha256": samples.digest, **asdict(samples.cell), **self.description, **own}
+
+    def own_description(self, samples: SampleSet) -> dict:
+        """What a task that has an answer module of its own depends on besides: the samples alone do not tell it."""
+        return {
+            "answer_code_sha256": code_fingerprint(samples.task.answer_module),
+            "answer_settings": samples.manifest["settings"]["benchmarks"],
+            "dtype": "float32",
+        }
 
     @cached_property
     def description(self) -> dict:

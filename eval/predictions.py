@@ -21,7 +21,7 @@ from typing import BinaryIO
 from contracts.errors import InputError
 from contracts.files import existing_file, temporary_sibling
 from contracts.fingerprint import canonical_json
-from eval.samples import SampleSet, read_json_lines
+from eval.samples import SampleSet, numbered_json_lines, read_json_lines
 
 
 class PredictionLog:
@@ -167,19 +167,27 @@ def read_predictions(path: str | Path, samples: SampleSet) -> tuple[dict, list[d
 def answered_lines(path: str | Path) -> list[dict]:
     """Predictions that carry their answers, from anywhere: a line each with a text `prediction` and a list `answers`.
 
-    LongBench's own files call the text `pred`. A header line of `generate` is passed over. InputError names the first
-    line that lacks something.
+    LongBench's own files call the text `pred`. A header line of `generate` and empty lines are passed over; a line
+    without an `id` gets its number as one. InputError names the first line that lacks something.
     """
-    lines = [under_its_name(line) for line in read_json_lines(existing_file(path, "give a file of predictions"))]
-    first = 1 if lines and isinstance(lines[0], dict) and "samples_sha256" in lines[0] else 0
-    for number, line in enumerate(lines[first:], start=first + 1):
-        if not isinstance(line, dict) or not isinstance(line.get("prediction"), str):
-            raise InputError(f"{path} line {number}: has no text 'prediction'; write one JSON object a line")
-        if not isinstance(line.get("answers"), list) or not all(isinstance(text, str) for text in line["answers"]):
-            raise InputError(f"{path} line {number}: 'answers' must be a list of texts; add the expected answers")
-    if len(lines) == first:
+    path = existing_file(path, "give a file of predictions")
+    rows = [
+        checked_line(path, number, under_its_name(line))
+        for number, line in numbered_json_lines(path)
+        if not (number == 1 and isinstance(line, dict) and "samples_sha256" in line)
+    ]
+    if not rows:
         raise InputError(f"{path}: holds no prediction; write one JSON object a line")
-    return lines[first:]
+    return rows
+
+
+def checked_line(path: Path, number: int, line: object) -> dict:
+    """A prediction with an id; InputError where it lacks its text or its answers."""
+    if not isinstance(line, dict) or not isinstance(line.get("prediction"), str):
+        raise InputError(f"{path} line {number}: has no text 'prediction'; write one JSON object a line")
+    if not isinstance(line.get("answers"), list) or not all(isinstance(text, str) for text in line["answers"]):
+        raise InputError(f"{path} line {number}: 'answers' must be a list of texts; add the expected answers")
+    return {"id": number, **line}
 
 
 def under_its_name(line: object) -> object:

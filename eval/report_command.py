@@ -9,7 +9,7 @@ in : --aggregates  aggregate.json of every (model, inference, benchmark), and th
      --tokenizer   the tokenizer folder, for the picture's text
      --manifests   manifest files of the stages, for the provenance table
 out: report.html, report.json beside it with every number at full precision, and the folder report.tables with the
-     paper's tables as table_N.csv and table_N.tex
+     paper's tables as table_N.csv and table_N.tex (Figure 7 as figure_7), and every score as scores.csv
 invariant: the same inputs give the same bytes; the page fetches nothing.
 run: python -m eval report --run-name demo --scores results/demo/eval/*/*/*/*/*/score.json \
      --metrics ce=CE/metrics.jsonl cdt=CDT/metrics.jsonl --output results/demo/report.html
@@ -26,6 +26,7 @@ from contracts.files import atomic_folder, atomic_text
 from contracts.tokenizer import load_tokenizer
 from eval.report.comparison import comparisons
 from eval.report.data_charts import read_data_summaries
+from eval.report.detection_figure import paper_figures
 from eval.report.inputs import (
     ReportData,
     aggregated_scores,
@@ -39,6 +40,7 @@ from eval.report.notes import notes
 from eval.report.page import page
 from eval.report.paper_section import protocol
 from eval.report.paper_tables import PaperTable, paper_tables
+from eval.report.score_tables import scores_csv
 from eval.report.table_formats import as_csv, as_latex
 
 
@@ -71,19 +73,21 @@ def run(arguments: argparse.Namespace) -> None:
     output = Path(arguments.output)
     if output.suffix != ".html":
         raise InputError(f"--output {output}: must end in .html; its numbers go to the same name in .json")
-    tables = paper_tables(data)
+    tables = [*paper_tables(data), *paper_figures(data)]
     atomic_text(output, page(data, tables))
     numbers = json.dumps(report_numbers(data, tables), indent=1, sort_keys=True, allow_nan=False)
     atomic_text(output.with_suffix(".json"), numbers + "\n")
-    write_tables(output.with_suffix(".tables"), tables)
+    write_tables(output.with_suffix(".tables"), tables, data)
 
 
-def write_tables(folder: Path, tables: list[PaperTable]) -> None:
-    """The paper's tables that this run has numbers for, as CSV and LaTeX; an empty folder where it has none."""
+def write_tables(folder: Path, tables: list[PaperTable], data: ReportData) -> None:
+    """The paper's tables that this run has numbers for, as CSV and LaTeX, and every score as CSV."""
     with atomic_folder(folder) as temporary:
+        atomic_text(temporary / "scores.csv", scores_csv(data))
         for table in tables:
-            atomic_text(temporary / f"table_{table.number}.csv", as_csv(table))
-            atomic_text(temporary / f"table_{table.number}.tex", as_latex(table))
+            name = f"{table.kind.lower()}_{table.number}"
+            atomic_text(temporary / f"{name}.csv", as_csv(table))
+            atomic_text(temporary / f"{name}.tex", as_latex(table))
 
 
 def gather(arguments: argparse.Namespace) -> ReportData:

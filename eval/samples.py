@@ -7,6 +7,7 @@ manifest is refused.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -104,19 +105,25 @@ def read_json(path: Path) -> dict:
     """The JSON object in a file, or one line that says where it breaks."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); run the step that makes it again") from None
 
 
-def read_json_lines(path: Path) -> list[dict]:
-    """Every line of a JSON-lines file, or one line that says which one breaks."""
-    rows = []
-    with open(path, encoding="utf-8") as lines:
+def read_json_lines(path: Path) -> list:
+    """Every line of a JSON-lines file, or one line that says which one breaks; empty lines are passed over."""
+    return [value for _, value in numbered_json_lines(path)]
+
+
+def numbered_json_lines(path: Path) -> Iterator[tuple[int, object]]:
+    """(its number from 1, what it holds) of every line that is not empty; InputError names the first that breaks."""
+    with open(path, "rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if text.strip():
+                    yield number, json.loads(text)
+            except (ValueError, RecursionError) as error:
+                why = getattr(error, "msg", None) or getattr(error, "reason", None) or error
                 raise InputError(
-                    f"{path} line {number}: not valid JSON ({error.msg}); run the step that makes it again"
+                    f"{path} line {number}: not valid JSON ({why}); run the step that makes it again"
                 ) from None
-    return rows

@@ -27,7 +27,7 @@ from eval.scoring.scored import Scored
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--samples", help="samples file written by `build`")
-    parser.add_argument("--benchmark", choices=tuple(BENCHMARKS), help="without --samples: which benchmark's metric")
+    parser.add_argument("--benchmark", help=f"without --samples: whose metric, one of {', '.join(BENCHMARKS)}")
     parser.add_argument("--task", help="without --samples: which task's metric")
     parser.add_argument(
         "--predictions", required=True, help="output of `generate` or `megatron_cdt detect`, or your own"

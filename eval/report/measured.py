@@ -9,16 +9,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import stats
-
 from eval.benchmarks.helmet import aggregate as helmet
 from eval.benchmarks.helmet.protocol import tasks_of
 from eval.benchmarks.longbench import aggregate as longbench
 from eval.benchmarks.longbench.tasks import CATEGORIES, WITHOUT_E_EDITION, plain_name
 from eval.report.inputs import ReportData, column_of
 from eval.scoring.scored import mean
-from eval.scoring.statistics import RESAMPLES, bootstrap_interval
+from eval.scoring.statistics import bootstrap_interval, pooled_interval
 
 SEED = 42
 LEVEL = 0.95
@@ -129,7 +126,7 @@ class Measurements:
             note += f", {score['metrics']['key_tokens']:,} key tokens"
         else:
             weights, losses = [row["tokens"] for row in rows], [row["nats_per_token"] for row in rows]
-        low, high = pooled_interval(losses, weights)
+        low, high = pooled_interval(losses, weights, SEED, LEVEL)
         return Measured(score["metrics"][metric], math.exp(low), math.exp(high), note)
 
 
@@ -162,25 +159,3 @@ def with_interval(value: float, groups: list[list[float]], weights: list[float],
     interval = bootstrap_interval(groups, SEED, weights, LEVEL)
     low, high = interval if interval is not None else (None, None)
     return Measured(value, low, high, note)
-
-
-def pooled_interval(losses: list[float], weights: list[float]) -> tuple[float, float]:
-    """Bootstrap interval over documents of the pooled mean loss, documents weighing as many tokens as they have."""
-    nats, tokens = np.array(losses) * np.array(weights), np.array(weights, dtype=float)
-    if len(nats) < 2:
-        return float(nats.sum() / tokens.sum()), float(nats.sum() / tokens.sum())
-
-    def pooled_mean(nats: np.ndarray, tokens: np.ndarray, axis: int) -> np.ndarray:
-        return nats.sum(axis=axis) / tokens.sum(axis=axis)
-
-    interval = stats.bootstrap(
-        (nats, tokens),
-        pooled_mean,
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=LEVEL,
-        method="percentile",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)

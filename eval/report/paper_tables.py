@@ -56,12 +56,18 @@ class Row:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table of the paper and of this run."""
+    """A table (or a figure, as a table) of the paper and of this run."""
 
     number: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    kind: str = "Table"
+
+    @property
+    def name(self) -> str:
+        """How the paper calls it."""
+        return f"{self.kind} {self.number}"
 
     @property
     def notes(self) -> list[str]:

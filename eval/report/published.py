@@ -1,6 +1,7 @@
-"""The paper's tables as printed (published.json), its own misprints marked.
+"""The paper's tables as printed (published.json), its own misprints marked, and what it says of a figure.
 
-out: tables by their numbers; a value is a number, a text as printed ("> 100"), or None for a dash
+out: tables and figures by their numbers; a value is a number, a text ("> 100", as printed; of a figure, words of the
+     paper), or None for a dash
 """
 
 import json
@@ -39,6 +40,13 @@ def published_tables() -> dict[str, PublishedTable]:
     """{number: table} of Tables 1, 2, 11, 12, 13 and 14."""
     tables = json.loads(FILE.read_text(encoding="utf-8"))["tables"]
     return {number: published_table(number, table) for number, table in tables.items()}
+
+
+@cache
+def published_figures() -> dict[str, PublishedTable]:
+    """{number: table} of Figure 7."""
+    figures = json.loads(FILE.read_text(encoding="utf-8"))["figures"]
+    return {number: published_table(number, figure) for number, figure in figures.items()}
 
 
 def published_table(number: str, table: dict) -> PublishedTable:

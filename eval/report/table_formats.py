@@ -35,7 +35,7 @@ def as_html(table: PaperTable) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
     shown = f'<ul class="footnotes">{notes}</ul>' if notes else ""
     return (
-        f'<div class="scroll"><table class="paper"><caption>Table {table.number} of the paper: '
+        f'<div class="scroll"><table class="paper"><caption>{table.name} of the paper: '
         f"{escape(table.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{shown}"
     )
 
@@ -84,7 +84,7 @@ def as_latex(table: PaperTable) -> str:
     names = ["Models", *(["Type"] if typed else []), *table.columns]
     lines = [
         r"\begin{table}",
-        rf"\caption{{{escaped(table.caption)}. Published figures (Table {table.number}) and this run; 95\,\% bootstrap "
+        rf"\caption{{{escaped(table.caption)}. Published figures ({table.name}) and this run; 95\,\% bootstrap "
         r"intervals in brackets.}",
         rf"\begin{{tabular}}{{l{'l' if typed else ''}{'r' * len(table.columns)}}}",
         r"\toprule",

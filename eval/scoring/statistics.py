@@ -1,11 +1,12 @@
 """Statistics over samples: how sure a mean is, and whether two models differ.
 
-in : scores per sample, one list per group (a bucket, a task) that is averaged on its own
-out: an interval of the mean; the paired t-test of two models on the same samples
+in : scores per sample, one list per group (a bucket, a task) that is averaged on its own; or the mean losses of
+     documents and how many tokens each has
+out: an interval of the mean, or of the mean loss of all tokens; the paired t-test of two models on the same samples
 invariant: the same scores and seed give the same interval; scipy computes both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,16 +49,42 @@ def bootstrap_interval(
     def weighted_mean(*samples: np.ndarray, axis: int) -> np.ndarray:
         return sum(weight * sample.mean(axis=axis) for (_, weight), sample in zip(pairs, samples, strict=True))
 
+    return percentile_interval(data, weighted_mean, seed, level)
+
+
+def pooled_interval(
+    losses: Sequence[float], tokens: Sequence[float], seed: int, level: float = 0.95
+) -> tuple[float, float] | None:
+    """(low, high) of the mean loss over all tokens, by the percentile bootstrap over documents; None of nothing.
+
+    `losses` are the documents' means: a document that is drawn brings its loss and its tokens together.
+    """
+    if len(losses) < 2:
+        return (float(losses[0]), float(losses[0])) if len(losses) else None
+    counts = np.asarray(tokens, dtype=float)
+
+    def pooled_mean(nats: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+        return nats.sum(axis=axis) / counts.sum(axis=axis)
+
+    nats = np.asarray(losses, dtype=float) * counts
+    return percentile_interval((nats, counts), pooled_mean, seed, level, paired=True)
+
+
+def percentile_interval(
+    data: tuple[np.ndarray, ...], statistic: Callable, seed: int, level: float, **options: bool
+) -> tuple[float, float]:
+    """(low, high) of a statistic by scipy's percentile bootstrap."""
     with np.errstate(all="ignore"):
         interval = stats.bootstrap(
             data,
-            weighted_mean,
+            statistic,
             n_resamples=RESAMPLES,
             batch=BATCH,
             vectorized=True,
             confidence_level=level,
             method="percentile",
             rng=np.random.default_rng(seed),
+            **options,
         ).confidence_interval
     return float(interval.low), float(interval.high)
 

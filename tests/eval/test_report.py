@@ -138,6 +138,12 @@ def test_every_section_is_there(made):
         assert f'<section id="{name}">' in page
 
 
+def test_the_probe_of_a_run_is_the_papers_figure_7(made):
+    assert "Figure 7 of the paper" in (made / "report.html").read_text()
+    assert {"figure_7.csv", "figure_7.tex", "scores.csv"} <= {path.name for path in (made / "report.tables").iterdir()}
+    assert "cdt, gradient (CDT), top 30" in (made / "report.tables" / "figure_7.csv").read_text()
+
+
 def test_the_json_holds_every_score_whole(made):
     numbers = json.loads((made / "report.json").read_text())
     assert numbers["models"] == ["ce", "cdt"]

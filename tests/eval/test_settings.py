@@ -1,6 +1,8 @@
 import importlib
+from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from contracts.errors import InputError
@@ -13,6 +15,7 @@ SECTIONS = {
     name: next(kind for kind in field.annotation.__args__ if kind is not type(None))
     for name, field in BenchmarksSection.model_fields.items()
 }
+REPOSITORY = Path(__file__).parents[2]
 EVERY_TASK = [(benchmark, task) for benchmark, known in BENCHMARKS.items() for task in known.tasks]
 
 
@@ -106,3 +109,14 @@ def test_gradients_are_dense_and_losses_are_not_retrieved():
     assert suits("perplexity", "books", "flexprefill")
     assert not suits("perplexity", "books", "rag")
     assert suits("ruler", "vt", "rag")
+
+
+def test_the_small_evaluation_asks_every_task_of_the_paper_and_has_all_of_its_data():
+    section = yaml.safe_load((REPOSITORY / "config/eval_small.yaml").read_text(encoding="utf-8"))["eval"]
+    settings = EvalSettings.model_validate(section).model_dump(mode="json")
+    asked = {(benchmark, task) for benchmark, task, _ in cells_of(settings)}
+    beyond_the_paper = {("babilong", f"qa{number}") for number in (4, 5, 6, 9, 10)}
+    assert asked == set(EVERY_TASK) - beyond_the_paper
+    given = {key: path for key, path in settings["data"].items() if path is not None}
+    assert all((REPOSITORY / path).exists() for path in given.values())
+    assert {key for cell in asked for key in known_task(*cell).needs} <= {*given, *WORKFLOW_DATA}

@@ -11,7 +11,7 @@ from workflow.configuration import Configuration, main
 from workflow.schemas.describe import PAGE, described_page
 from workflow.schemas.generate import SCHEMA, config_schema
 
-# A key that is not there, a value of the wrong kind, a value out of range, a name that is no name.
+# A key that is not there, a value of the wrong kind, a value out of range, a name that is no name, an absent file.
 WRONG = [
     ({"detect": {"betta": 1}}, "detect: ", "betta"),
     ({"train": {"cdt": {"betta": 1}}}, "train.cdt: ", "known keys: beta, "),
@@ -19,6 +19,7 @@ WRONG = [
     ({"pack": {"length": 0}}, "pack.length: ", "0"),
     ({"train": {"methods": ["sgd"]}}, "train.methods.0: ", "sgd"),
     ({"run": "a/b"}, "run: ", "a/b"),
+    ({"eval": {"chat_template": "no/such.jinja"}}, "eval.chat_template: nothing at ", "no/such.jinja"),
 ]
 
 

@@ -1,5 +1,7 @@
 """What a finished run runs again after a change: exactly what depends on it, and nothing else."""
 
+import re
+
 import pytest
 
 from tests.workflow.conftest import DEMO
@@ -123,6 +125,18 @@ def test_writing_a_default_out_changes_nothing(project):
 def test_one_task_s_settings_rerun_that_task(project):
     project.configure(eval={"benchmarks": {"ruler": {"niah_single_1": {"tokens_to_generate": 3}}}})
     assert project.to_run() == samples("ruler niah_single_1") | answers("ruler niah_single_1")
+
+
+def test_the_models_chat_template_is_read_by_the_cells_with_prompts(project):
+    (project.folder / "chat.jinja").write_text("{{ messages }}", encoding="utf-8")
+    project.configure(eval={"chat_template": "chat.jinja"})
+    planned = project.snakemake("-n", "--profile", "local", "--configfile", "config/demo.yaml").stdout
+    built = re.findall(
+        r"rule build_samples:\n    input: (.*)\n    output: results/demo/samples/(\S+)/\d+\.jsonl,", planned
+    )
+    assert len(built) == len(BENCHMARKS) * len(LENGTHS)
+    asked = {task for files, task in built if "chat.jinja" in files.split(", ")}
+    assert asked == {"ruler/niah_single_1", "ruler/vt", "hops/3hop"}
 
 
 def test_a_new_length_adds_its_own_cells(project):

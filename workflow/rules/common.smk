@@ -74,6 +74,12 @@ def reads_books():
     return any("books" in known_task(benchmark, task).needs for benchmark, task, _ in cells_of(config["eval"]))
 
 
+def models_template():
+    """The file with the evaluated models' chat template; None where there is none, or where it is the tokenizer's own."""
+    template = config["eval"]["chat_template"]
+    return None if template == "tokenizer" else template
+
+
 def check_places():
     """Stop where what the run starts from is absent; Snakemake would name a rule and a file, but no key."""
     books = not config["mix"] or not config["tokenizer"]["path"] or reads_books()
@@ -81,6 +87,7 @@ def check_places():
         "corpus.path": (config["corpus"]["path"] if books else None, "the corpus"),
         "tokenizer.path": (config["tokenizer"]["path"], "the tokenizer"),
         "model.hugging_face": (config["model"]["hugging_face"], "the model (config.json and safetensors)"),
+        "eval.chat_template": (models_template(), "the models' chat template"),
         **{
             f"mix.{name}.path": (part["path"], "the samples")
             for name, part in (config["mix"] or {}).items()
@@ -257,12 +264,14 @@ def data_path(key):
 def sample_sources(wildcards):
     """What the samples of a task are built from, besides the tokenizer: {key: files}."""
     made = ("train_tokens", "evaluator")
-    return {
+    sources = {
         key: (
             books_of("test") if key == "books" else data_path(key) if key in made else files_below(Path(data_path(key)))
         )
         for key in data_of(wildcards.benchmark, wildcards.task)
     }
+    asked = known_task(wildcards.benchmark, wildcards.task).answer != "losses"
+    return sources | ({"chat_template": template} if asked and (template := models_template()) else {})
 
 
 @asked_often

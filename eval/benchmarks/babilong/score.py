@@ -16,14 +16,13 @@ LONGEST_PAIR_OF_LETTERS = 3
 
 def score(task: str, rows: list[dict], facts: dict) -> Scored:
     """Percentage of correct answers, its standard error, and every answer."""
-    for row in rows:
-        if not isinstance(row.get("question"), str) or len(row["answers"]) != 1:
-            raise InputError(f"babilong {task}: a prediction needs its 'question' and one answer; add them")
     return scored_texts(rows, "accuracy", lambda row: float(is_correct(task, row)))
 
 
 def is_correct(task: str, row: dict) -> bool:
     """Whether the answer names the expected labels and no others; labels that the question names do not count."""
+    if not isinstance(row.get("question"), str) or len(row["answers"]) != 1:
+        raise InputError("needs its 'question' and exactly one answer; add them")
     answer, question = beginning(row["prediction"].lower()), row["question"].lower()
     known = {label.lower() for label in labels(task)}
     said = {label for label in known if label in answer and label not in question}

@@ -4,11 +4,10 @@ Each metric is taken on the output as it is and on what follows the task's openi
 are compared on what follows "label:" alone.
 """
 
-from eval.benchmarks.helmet.outputs import output_of, scored
+from eval.benchmarks.helmet.outputs import answers_of, output_of, scored
 from eval.benchmarks.helmet.protocol import TASKS
 from eval.benchmarks.helmet.text_metrics import (
     exact_match,
-    flat,
     needle_recall,
     parsed,
     rouge_l,
@@ -22,7 +21,7 @@ OPENING = {"json_kv": "corresponding value:"}
 def score(task: str, rows: list[dict], facts: dict) -> Scored:
     """The score of a task; rows hold prediction, answers, and answer_prefix where the prompt ended with one."""
     (name,) = TASKS[task].metrics
-    values = [{name: sample_score(task, output_of(row), flat(row["answers"]))} for row in rows]
+    values = [{name: sample_score(task, output_of(row), answers_of(row))} for row in rows]
     return scored(values, (name,), rows, {})
 
 
@@ -32,7 +31,8 @@ def sample_score(task: str, output: str, answers: list[str]) -> float:
         return exact_match(parsed(output, "label:"), answers)
     if task.startswith("niah"):
         return needle_recall(output, answers)
-    if task == "infbench_choice" and answers[1].lower() in output.lower():
+    # The second answer is the choice's letter and text: "B. a text".
+    if task == "infbench_choice" and any(answer.lower() in output.lower() for answer in answers[1:2]):
         return 1.0
     metric = {"infbench_qa": rouge_l, "infbench_choice": exact_match}.get(task, substring_exact_match)
     return max(metric(output, answers), metric(parsed(output, OPENING.get(task, "Answer:")), answers))

@@ -4,9 +4,9 @@ The judge is the model folder under `judge` in the facts, or the stand-in; its n
 """
 
 from eval.benchmarks.helmet.judges import Judge, load_judge
-from eval.benchmarks.helmet.outputs import field_of, output_of, scored
+from eval.benchmarks.helmet.outputs import answers_of, field_of, optional_field, output_of, scored
 from eval.benchmarks.helmet.protocol import TASKS
-from eval.benchmarks.helmet.text_metrics import flat, parsed
+from eval.benchmarks.helmet.text_metrics import parsed
 from eval.scoring.scored import Scored
 
 KINDS = {"infbench_sum": "book", "multi_lexsum": "lawsuit"}
@@ -24,6 +24,6 @@ def judged(task: str, row: dict, judge: Judge) -> float | None:
     """The verdict on one output, 0 to 1."""
     output = output_of(row)
     if task == "narrativeqa":
-        return judge.answer_quality(field_of(row, "question"), flat(row["answers"]), parsed(output.replace("\n", " ")))
-    reference = row.get("reference") or flat(row["answers"])[0]
-    return judge.summary_f1(KINDS[task], reference, row.get("keypoints"), output.strip())
+        return judge.answer_quality(field_of(row, "question"), answers_of(row), parsed(output.replace("\n", " ")))
+    reference = optional_field(row, "reference") or answers_of(row)[0]
+    return judge.summary_f1(KINDS[task], reference, optional_field(row, "keypoints"), output.strip())

@@ -13,7 +13,7 @@ import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from contracts.errors import InputError
-from eval.benchmarks.hops.compose import IGNORED
+from eval.benchmarks.hops.labelled_rows import IGNORED
 from eval.inference.prompt_attention import give_attention, takes_prompt_attention
 from eval.models import choose_device, load_model
 

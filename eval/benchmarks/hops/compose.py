@@ -4,33 +4,25 @@ The form of the preliminary study of the CDT paper. Facts lie in different parts
 the same in all rows of a length; the rows of a number of hops are the same for every detector.
 
 A sample: {"input_ids", "labels" (-100 except the answer's tokens), "spans": [{"kind", "start", "end"}], "question",
-"answer"}. The spans are half-open token intervals that cover the row exactly once; kinds: start (BOS), supporting,
-interference, irrelevant, emoji, question, answer. A token belongs to the text in which it starts.
+"answer"}. The spans are half-open token intervals that cover the row exactly once (eval.benchmarks.hops.labelled_rows);
+kinds: start (BOS), template (the chat template), supporting, interference, irrelevant, emoji, question, answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from eval.benchmarks.hops import babi_stories, needle_stories, own_words
+from eval.benchmarks.hops.labelled_rows import Piece, labelled_row
 from eval.benchmarks.hops.stories import Source, Story
 from eval.building.book_sentences import BookSentences, draw_sentences
 from eval.building.build_context import BuildContext, Built
 from eval.building.filling import fill
 from eval.building.seeds import sample_generator
 
-IGNORED = -100
 EMOJIS = "😀😂🥰😎🤔😴🤯🥳👻🤖🐙🦄🐢🦋🌵🍄🍕🍩🚀🎸🎲🧩🔮🧲"
 # The published rows have 3 and 4 hops.
 PUBLISHED_HOPS = (3, 4)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of the row's text that is all of one kind; joined, the pieces are the text."""
-
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -131,30 +123,3 @@ def row_pieces(story: Story, sentences: Sequence[str], inserts: Sequence[Insert]
     pieces += [Piece("irrelevant", f" {sentence}") for sentence in sentences[placed:]]
     pieces[0] = Piece(pieces[0].kind, pieces[0].text.lstrip())
     return [*pieces, Piece("question", f"\n{story.question}"), Piece("answer", f" {story.answer}")]
-
-
-def labelled_row(context: BuildContext, pieces: list[Piece]) -> dict:
-    """Tokens, labels and token spans of a text made of pieces."""
-    ids, offsets = context.tokenizer.encode_with_offsets("".join(piece.text for piece in pieces))
-    spans = [{"kind": "start", "start": 0, "end": 1}] if context.beginning else []
-    shift = len(context.beginning)
-    for kind, start, end in token_spans(pieces, [begin for begin, _ in offsets]):
-        if kind == "irrelevant" and spans and spans[-1]["kind"] == kind:
-            spans[-1]["end"] = shift + end
-        else:
-            spans.append({"kind": kind, "start": shift + start, "end": shift + end})
-    input_ids = [*context.beginning, *ids]
-    answer = spans[-1]
-    labels = [IGNORED] * answer["start"] + input_ids[answer["start"] :]
-    return {"input_ids": input_ids, "labels": labels, "spans": spans}
-
-
-def token_spans(pieces: list[Piece], starts: list[int]) -> Iterator[tuple[str, int, int]]:
-    """(kind, first token, last token + 1) of every piece, given the first character of every token."""
-    end_of_text, token = 0, 0
-    for piece in pieces:
-        end_of_text += len(piece.text)
-        first = token
-        while token < len(starts) and starts[token] < end_of_text:
-            token += 1
-        yield piece.kind, first, token

@@ -43,8 +43,8 @@ def row_scores(row: dict, top: int) -> dict:
     """Recall, precision, areas under the curve and scores of one row.
 
     recall: share of a kind's tokens that are critical. precision: share of the context's critical tokens that
-    are of a kind. top_recall, top_precision: the same for the `top` tokens of the context. relative_norm: mean score of
-    a kind over the mean score of the row.
+    are of a kind. top_recall, top_precision: the same for the `top` tokens of the context. critical_tokens, top_tokens:
+    how many of them the context has. relative_norm: mean score of a kind over the mean score of the row.
     """
     scores, critical = detected(row)
     masks = {kind: token_mask(row["spans"], kind, len(scores)) for kind in KINDS}
@@ -56,6 +56,8 @@ def row_scores(row: dict, top: int) -> dict:
         "precision": {kind: share(critical[masks[kind]].sum(), critical[context].sum()) for kind in CONTEXT_KINDS},
         "top_recall": {kind: share(highest[masks[kind]].sum(), masks[kind].sum()) for kind in CONTEXT_KINDS},
         "top_precision": {kind: share(highest[masks[kind]].sum(), highest.sum()) for kind in CONTEXT_KINDS},
+        "critical_tokens": int(critical[context].sum()),
+        "top_tokens": int(highest.sum()),
         "mean_norm": {kind: share(scores[masks[kind]].sum(), masks[kind].sum()) for kind in KINDS},
         "relative_norm": {kind: share(scores[masks[kind]].sum(), masks[kind].sum() * scores.mean()) for kind in KINDS},
         "auc_supporting": roc_auc(scores[masks["supporting"]], scores[others]),

@@ -34,19 +34,26 @@ def score(task: str, rows: list[dict], facts: dict) -> Scored:
 
 def sample_score(task: LongBenchTask, row: dict) -> float:
     """The best score over the expected answers, 0-1."""
-    prediction, classes = row["prediction"], row.get("all_classes") or []
-    if task.metric == "classification" and not classes:
-        raise InputError(f"a prediction for {task.name} names no classes; add 'all_classes': [...] to every line")
+    prediction, classes = row["prediction"], row.get("all_classes")
+    if task.metric == "classification" and not is_list_of_texts(classes):
+        raise InputError(f"{task.name} needs 'all_classes', a list of names; add it to every line")
     if task.first_line_only:
         prediction = prediction.lstrip("\n").split("\n")[0]
     return max((score_of(task.metric, prediction, answer, classes) for answer in row["answers"]), default=0.0)
 
 
+def is_list_of_texts(value: object) -> bool:
+    """Whether a value is a list of texts, at least one."""
+    return isinstance(value, list) and value != [] and all(isinstance(text, str) for text in value)
+
+
 def bucket_of(row: dict) -> str | None:
-    """The bucket of a row's length in words; None where the row does not tell."""
+    """The bucket of a row's length in words; None where the row does not tell, InputError where that is no number."""
     words = row.get("words", row.get("length"))
-    if not isinstance(words, int | float):
+    if words is None:
         return None
+    if not isinstance(words, int | float) or not 0 <= words < float("inf"):
+        raise InputError(f"prediction {row.get('id')}: 'length' must be the record's number of words, or be left out")
     return next(name for name, limit in BUCKETS.items() if words < limit)
 
 

@@ -7,6 +7,7 @@ invariant: equal to the official evaluator's Answer F1; of equally good referenc
 
 from dataclasses import replace
 
+from contracts.errors import InputError
 from eval.scoring.scored import Scored, mean
 from eval.scoring.squad_metrics import best, token_f1
 from eval.scoring.text_scores import scored_texts
@@ -27,5 +28,7 @@ def type_of(row: dict) -> str | None:
     types = row.get("answer_types")
     if not types:
         return None
+    if not isinstance(types, list) or len(types) != len(row["answers"]):
+        raise InputError(f"prediction {row.get('id')}: 'answer_types' must be a list with a type for every answer")
     scores = [token_f1(row["prediction"], answer) for answer in row["answers"]]
     return types[scores.index(max(scores))]

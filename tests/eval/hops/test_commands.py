@@ -17,10 +17,12 @@ def command(module, *words) -> None:
 
 @pytest.fixture
 def samples_of(tmp_path, tokenizer_folder, books_folder):
-    def build(task: str):
+    def build(task: str, **options):
         path = tmp_path / task / "480.jsonl"
         cell = ["--benchmark", "hops", "--task", task, "--length", 480, "--tokenizer", tokenizer_folder]
-        settings = json.dumps({"lengths": [480], "benchmarks": {"hops": {"samples": 2, "emojis": 2, "top": 7}}})
+        settings = json.dumps(
+            {"lengths": [480], "benchmarks": {"hops": {"samples": 2, "emojis": 2, "top": 7, **options}}}
+        )
         command(build_command, *cell, "--data", f"books={books_folder}", "--settings", settings, "--output", path)
         return path
 
@@ -40,6 +42,19 @@ def test_a_detector_answers_its_cell_and_the_score_names_it(samples_of, model_fo
     assert (scored["task"], scored["n"]) == (task, 2)
     assert scored["per_sample"] == pytest.approx([round(7 * value) / 7 for value in scored["per_sample"]])
     assert scored["score"] == pytest.approx(100 * sum(scored["per_sample"]) / 2)
+
+
+def test_other_thresholds_of_a_detector_make_new_answers_to_the_same_rows(samples_of, model_folder, tmp_path):
+    cut, found = {"longppl_window": 100, "longppl_stride": 50, "longppl_beta": -50.0}, []
+    for alpha in (0.0, 50.0):
+        samples = samples_of("2hop_longppl", **cut, longppl_alpha=alpha)
+        words = ["--model", model_folder, "--samples", samples, "--output", tmp_path / "predictions.jsonl"]
+        command(generate_command, *words, "--device", "cpu")
+        _, *rows = map(json.loads, (tmp_path / "predictions.jsonl").read_text().splitlines())
+        found.append((samples.read_bytes(), sum(sum(row["critical"]) for row in rows)))
+    (before, some), (after, none) = found
+    assert before == after
+    assert (some > 0, none) == (True, 0)
 
 
 def test_only_the_dense_model_can_be_looked_into(samples_of, model_folder, tmp_path):

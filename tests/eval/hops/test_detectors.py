@@ -7,7 +7,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from eval.benchmarks.hops import attention, longppl
-from eval.benchmarks.hops.compose import IGNORED, build
+from eval.benchmarks.hops.compose import build
+from eval.benchmarks.hops.labelled_rows import IGNORED
 from eval.benchmarks.hops.score import score
 from eval.benchmarks.longppl.keys import key_tokens
 from eval.cells import cell_settings

@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import InputError
-from eval.benchmarks.hops.compose import EMOJIS, IGNORED, build
+from eval.benchmarks.hops.compose import EMOJIS, build
+from eval.benchmarks.hops.labelled_rows import IGNORED
+from eval.building.prompts import prompt_writer
 
 KINDS = {"supporting", "interference", "irrelevant", "emoji", "question", "answer"}
 
@@ -95,6 +97,52 @@ def test_fewer_samples_are_the_first_of_more(context_of):
 def test_without_emojis_there_is_none(context_of):
     (row,) = build(context_of("hops", "2hop", 800, {"samples": 1, "emojis": 0})).rows
     assert "emoji" not in {span["kind"] for span in row["spans"]}
+
+
+# As Llama 3 (special tokens and line breaks around the turns) and as Llama 2 (spaces) write their turns.
+TEMPLATES = {
+    "line breaks": "{{ bos_token }}{% for m in messages %}<{{ m.role }}>\n\n"
+    "{{ m.content }}{{ eos_token }}\n{% endfor %}",
+    "spaces": "{{ bos_token }}{% for m in messages %}{% if loop.first %}[INST] {{ m.content }} [/INST]{% else %} "
+    "{{ m.content }} {{ eos_token }}{% endif %}{% endfor %}",
+}
+
+
+@pytest.fixture(params=TEMPLATES.values(), ids=TEMPLATES)
+def chat_context(request, context_of, tmp_path):
+    """A cell of 3 hops whose models talk in a template; BOS comes from it and from nowhere else."""
+    template = tmp_path / "chat.jinja"
+    template.write_text(request.param)
+    return context_of("hops", "3hop", 900, {"samples": 3}, {"chat_template": str(template), "begin_with_bos": True})
+
+
+def test_in_a_chat_template_the_row_is_the_prompt_of_other_benchmarks_with_the_answer_behind_it(
+    chat_context, tokenizer
+):
+    for row in build(chat_context).rows:
+        text = "".join(
+            text_of(tokenizer, row, span) for span in row["spans"] if span["kind"] not in ("template", "answer")
+        )
+        assert text.endswith(f"\n{row['question']}")
+        assert row["input_ids"] == prompt_writer(chat_context).tokens(text, row["answer"])
+        facts = [span for span in row["spans"] if span["kind"] in ("supporting", "interference")]
+        assert all(text_of(tokenizer, row, span).strip().endswith(".") for span in facts)
+        assert 900 - 80 - 4 < len(row["input_ids"]) == row["length"] <= 900
+
+
+def test_the_templates_tokens_have_spans_of_their_own_and_only_the_answer_is_labelled(chat_context, tokenizer):
+    for row in build(chat_context).rows:
+        covered = [token for span in row["spans"] for token in range(span["start"], span["end"])]
+        assert covered == list(range(len(row["input_ids"])))
+        kinds = [span["kind"] for span in row["spans"]]
+        assert (kinds[0], kinds[-3:]) == ("template", ["question", "template", "answer"])
+        assert kinds.count("template") == 2
+        assert row["input_ids"].count(tokenizer.bos_id) == 1
+        answer = row["spans"][-1]
+        assert text_of(tokenizer, row, answer).strip() == row["answer"]
+        assert [label != IGNORED for label in row["labels"]] == [
+            n >= answer["start"] for n in range(len(row["labels"]))
+        ]
 
 
 def test_a_length_that_holds_no_story_and_missing_books_are_refused(context_of):

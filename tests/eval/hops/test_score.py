@@ -36,6 +36,7 @@ def test_the_top_tokens_are_those_of_the_context_alone():
         "irrelevant": pytest.approx(1 / 3),
         "emoji": 1.0,
     }
+    assert scored.metrics["top_tokens"] == 4
     assert scored.score == 50.0
     assert scored.per_sample == [0.5]
 
@@ -48,6 +49,7 @@ def test_critical_tokens_are_counted_by_kind():
         "irrelevant": pytest.approx(1 / 3),
         "emoji": pytest.approx(1 / 3),
     }
+    assert metrics["critical_tokens"] == 3
     assert metrics["recall"]["supporting"] == 0.5
     assert metrics["recall"]["question"] == 1.0
 

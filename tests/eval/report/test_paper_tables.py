@@ -11,6 +11,7 @@ from eval.report.heatmap import BINS, heatmaps
 from eval.report.measured import BABILONG_TASKS, Measurements
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol
 from eval.report.paper_tables import paper_tables
+from eval.report.score_tables import scores_csv, scores_section
 from eval.report.table_formats import as_csv, as_html, as_latex
 from eval.scoring.scored import mean
 
@@ -105,6 +106,41 @@ def test_a_heatmap_cell_is_the_mean_of_the_needles_that_lie_there(data):
         values = [value for index, value in enumerate(score["per_sample"]) if index % 10 == place]
         assert high.scores[place] == (pytest.approx(100 * mean(values)),)
     assert low.samples == high.samples == 30
+
+
+def test_every_score_stands_in_the_table_of_its_benchmark_and_in_the_csv_file(data):
+    section = scores_section(data)
+    assert re.findall(r"<h3>(\w+) \((\w+) is better\)", section) == [
+        ("longbench", "higher"),
+        ("ruler", "higher"),
+        ("babilong", "higher"),
+        ("helmet", "higher"),
+        ("perplexity", "lower"),
+        ("longppl", "lower"),
+    ]
+    lines = list(csv.DictReader(io.StringIO(scores_csv(data))))
+    assert len(lines) == len(data.scores)
+    for score in data.scores:
+        (line,) = [
+            line
+            for line in lines
+            if (line["benchmark"], line["task"], line["length"], line["model"])
+            == (score["benchmark"], score["task"], str(score["length"]), score["model"])
+        ]
+        perplexity = score["metrics"].get(score["benchmark"])
+        value = score["score"] if perplexity is None else perplexity
+        assert (float(line["number"]), line["samples"]) == (value, str(score["n"]))
+        assert (f"{value:.2f}<span" if perplexity is None else f"{value:.3f}<") in section
+
+
+def test_a_cell_that_one_model_lacks_is_a_dash(data, data_of):
+    (other,) = [s for s in data.scores if (s["model"], s["task"], s["length"]) == ("high", "vt", 1024)]
+    fewer = [score for score in data.scores if score is not other and score["task"] == "vt"]
+    (row,) = re.findall(
+        r"<tr><th scope=\"row\">vt</th><td class=\"n\">1,024</td>.*?</tr>", scores_section(data_of(fewer))
+    )
+    assert row.count("&ndash;") == 1
+    assert scores_section(data_of([])) == ""
 
 
 def test_the_sections_show_tables_curves_heatmaps_and_protocol(data, tables):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from contracts.errors import InputError
-from eval.scoring.statistics import bootstrap_interval, paired_t_test
+from eval.scoring.statistics import bootstrap_interval, paired_t_test, pooled_interval
 
 scores = st.lists(st.floats(0, 1), min_size=2, max_size=20)
 
@@ -49,6 +49,29 @@ def test_nothing_has_no_interval_and_one_value_or_equal_values_have_none_in_widt
     assert bootstrap_interval([[], []], seed=1) is None
     assert bootstrap_interval([[0.25]], seed=1) == (0.25, 0.25)
     assert bootstrap_interval([[1.0, 1.0], [], [0.0, 0.0]], seed=1) == (0.5, 0.5)
+
+
+def test_documents_of_equal_length_have_the_interval_of_a_mean():
+    losses = normal(300, 6)
+    low, high = pooled_interval(losses, [100] * 300, seed=7)
+    half = 1.96 * np.std(losses) / math.sqrt(len(losses))
+    assert (low, high) == pytest.approx((np.mean(losses) - half, np.mean(losses) + half), abs=0.1 * half)
+
+
+def test_long_documents_weigh_more_in_a_pooled_loss_and_are_drawn_whole():
+    losses, tokens = [*normal(200, 8), *(value + 1 for value in normal(200, 9))], [10] * 200 + [990] * 200
+    low, high = pooled_interval(losses, tokens, seed=7)
+    pooled = np.dot(losses, tokens) / sum(tokens)
+    # The delta method: what a document adds to the pooled loss is its own deviation, times its tokens.
+    error = np.sqrt(np.sum((np.array(tokens) * (np.array(losses) - pooled)) ** 2)) / sum(tokens)
+    assert (low + high) / 2 == pytest.approx(pooled, abs=0.2 * error)
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_a_pooled_loss_of_one_document_has_no_width_and_of_none_no_interval():
+    assert pooled_interval([2.5], [7], seed=1) == (2.5, 2.5)
+    assert pooled_interval([], [], seed=1) is None
+    assert pooled_interval([1.5, 1.5], [3, 4], seed=1) == (1.5, 1.5)
 
 
 @given(scores, st.integers(0, 2**32))

@@ -17,7 +17,7 @@ from contracts.errors import InputError
 from data_prep.corpus_settings import CorpusSettings
 from data_prep.sources.json_array import read_array
 from data_prep.sources.line_files import line_parts, read_lines
-from data_prep.sources.source import MEGABYTE, RECORD_EXCERPT, BadRecord, Part, not_utf8
+from data_prep.sources.source import MEGABYTE, RECORD_EXCERPT, BadRecord, Part, not_utf8, reason_of
 
 RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".parquet")
 ROWS_AT_ONCE = 16  # of a parquet file; they are held in memory
@@ -111,8 +111,8 @@ def read_json_lines(part: Part, most_bytes: int) -> Iterator[tuple[str, int, obj
             yield where, number, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         except UnicodeDecodeError as error:
             yield not_utf8(where, line, error)
-        except (json.JSONDecodeError, RecursionError) as error:
-            detail = f"not valid JSON ({getattr(error, 'msg', 'nested too deep')})"
+        except (ValueError, RecursionError) as error:
+            detail = f"not valid JSON ({reason_of(error)})"
             yield BadRecord(where, "broken JSON", detail, "correct or remove the line", line[:RECORD_EXCERPT])
 
 

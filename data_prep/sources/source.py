@@ -146,6 +146,13 @@ def not_utf8(where: str, content: bytes, error: UnicodeDecodeError) -> BadRecord
     return BadRecord(where, "not UTF-8", detail, "save the file as UTF-8 or fetch it again", content[:RECORD_EXCERPT])
 
 
+def reason_of(error: ValueError | RecursionError) -> str:
+    """What json found wrong, in a few words (a whole number of thousands of digits is no JSONDecodeError)."""
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return getattr(error, "msg", "a number with too many digits")
+
+
 def too_long(where: str, size: int, most_bytes: int, content: bytes = b"") -> BadRecord:
     """The complaint about a record that would not fit into memory."""
     needed = -(-size // MEGABYTE)

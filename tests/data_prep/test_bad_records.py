@@ -80,6 +80,37 @@ CASES: dict[str, Case] = {
     "text file in Latin-1": ("a.txt", b"one\ncaf\xe9", "not UTF-8", ["a.txt line 2", "byte 0xE9"]),
     "a long text file": ("a.txt", b"x " * 600_000, "longer than max_record_megabytes", ["a.txt", "1,200,000 bytes"]),
     "no parquet": ("a.parquet", b"PAR1 not parquet", "damaged parquet file", ["a.parquet row 1", "fetch"]),
+    "a number of 5,000 digits": (
+        "a.jsonl",
+        GOOD + b'{"id": ' + b"9" * 5000 + b', "text": "at"}\n' + TAIL,
+        "broken JSON",
+        ["line 2", "a number with too many digits", "correct"],
+    ),
+    "a number of 5,000 digits in an array": (
+        "a.json",
+        b"[" + GOOD + b', {"id": ' + b"9" * 5000 + b', "text": "at"}]',
+        "broken JSON",
+        ["a.json record 2", "a number with too many digits"],
+    ),
+    "an array nested too deep": (
+        "a.json",
+        b"[" + GOOD + b", " + b"[" * 100_000,
+        "broken JSON",
+        ["a.json record 2", "nested too deep"],
+    ),
+    "text after an array": ("a.json", b"[" + GOOD + b"] {", "broken JSON", ["a.json: text after the end", "fetch"]),
+    "an array without a comma": (
+        "a.json",
+        b"[" + GOOD + b'{"id": "b", "text": "at"}]',
+        "broken JSON",
+        ["a.json record 1, after it: no comma", "correct"],
+    ),
+    "an array with a comma too many": (
+        "a.json",
+        b"[" + GOOD + b",]",
+        "broken JSON",
+        ["a.json record 2", "not valid JSON"],
+    ),
     "half an array": ("a.json", b'[{"id": "a", "text": "it was"}, {"id"', "broken JSON", ["a.json record 2", "fetch"]),
 }
 

@@ -15,6 +15,9 @@ from contracts.files import atomic_text
 from contracts.fingerprint import sha256_file, sha256_value
 
 MANIFEST_NAME = "manifest.json"
+# Files of an output that its manifest does not name: the index of a checkpoint (its bytes differ from run to run),
+# and the mark that Snakemake leaves in a folder that a rule has made.
+UNNAMED = (".metadata", ".snakemake_timestamp")
 
 
 def describe_files(paths: Iterable[str | Path], root: str | Path | None = None) -> dict[str, dict]:
@@ -54,6 +57,28 @@ def build_manifest(
 def write_manifest(path: str | Path, manifest: Mapping[str, object]) -> None:
     """Write a manifest, indented and with sorted keys, whole or not at all."""
     atomic_text(path, json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def replaceable(folder: str | Path) -> Path:
+    """`folder`, where an output may go: it is not there, or empty, or holds what its manifest names and no more.
+
+    Raises InputError for anything else: an output takes the place of its folder, and what lay in it would be gone.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        kind = "a link" if folder.is_symlink() else "a file"
+        raise InputError(f"{folder}: {kind}, and the output is a folder; remove it or choose another place")
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    named = {MANIFEST_NAME, *UNNAMED}
+    if MANIFEST_NAME in names:
+        outputs = read_manifest(folder).get("outputs", {})
+        named |= {Path(name).parts[0] for name in outputs}
+    if foreign := [name for name in names if name not in named]:
+        raise InputError(
+            f"{folder}: holds {foreign[0]}, which no manifest there names, and would be replaced by the output; "
+            "choose another folder, or move it away"
+        )
+    return folder
 
 
 def read_manifest(folder: str | Path) -> dict:

@@ -265,31 +265,55 @@ def test_a_file_system_without_room_ends_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("command", ["tokenize", "pack", "mix", "tokenizer"])
-def test_an_output_below_a_file_is_refused(
-    data_prep: Callable,
-    refused: Callable,
-    tokenizer_folder: Path,
-    tokens_folder: Path,
-    books: Path,
-    tmp_path: Path,
-    command: str,
-) -> None:
-    (tmp_path / "file").write_text("a file where a folder should be")
-    words = {
+COMMANDS = ["tokenize", "pack", "mix", "tokenizer"]
+
+
+@pytest.fixture
+def words_of(tokenizer_folder: Path, tokens_folder: Path, books: Path) -> dict[str, tuple]:
+    """The arguments of each command but for its output."""
+    few = '{"longmit": {"samples": 0}, "longalpaca": {"samples": 2}}'
+    return {
         "tokenize": ("--input", books, "--tokenizer", tokenizer_folder),
         "pack": ("--input", tokens_folder, "--length", 64),
-        "mix": (
-            "--part",
-            f"longalpaca={tokens_folder}",
-            "--settings",
-            '{"longmit": {"samples": 0}, "longalpaca": {"samples": 2}}',
-        ),
+        "mix": ("--part", f"longalpaca={tokens_folder}", "--settings", few),
         "tokenizer": ("--tokenizer", tokenizer_folder),
-    }[command]
-    assert refused(
-        data_prep(command, *words, "--output", tmp_path / "file" / "out"), "cannot be written", "another place"
-    )
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_output_below_a_file_is_refused(
+    data_prep: Callable, refused: Callable, words_of: dict, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "file").write_text("a file where a folder should be")
+    output = tmp_path / "file" / "out"
+    assert refused(data_prep(command, *words_of[command], "--output", output), "cannot be written", "another place")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_folder_with_a_file_of_a_person_is_never_replaced(
+    data_prep: Callable, refused: Callable, words_of: dict, tmp_path: Path, command: str
+) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine")
+    assert refused(data_prep(command, *words_of[command], "--output", output), "holds notes.txt", "move it away")
+    assert [path.name for path in output.iterdir()] == ["notes.txt"]
+
+
+def test_an_earlier_output_is_replaced(data_prep: Callable, words_of: dict, tmp_path: Path) -> None:
+    for command in ("tokenize", "pack", "tokenizer"):
+        for _ in range(2):
+            assert data_prep(command, *words_of[command], "--output", tmp_path / f"{command}-output").code == 0
+
+
+def test_a_folder_of_another_purpose_is_not_taken_for_unfinished_shards(
+    data_prep: Callable, refused: Callable, words_of: dict, tmp_path: Path
+) -> None:
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "notes.txt").write_text("mine")
+    told = refused(data_prep("tokenize", *words_of["tokenize"], "--output", tmp_path / "out"), "holds notes.txt")
+    assert told
+    assert (tmp_path / "out.partial" / "notes.txt").is_file()
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_beside_it_is_refused(

@@ -87,7 +87,7 @@ def broken(array: ArrayText, where: str, detail: str) -> BadRecord:
 
 
 def element(array: ArrayText, where: str, most_bytes: int) -> tuple[object, int] | BadRecord:
-    """The value that the text begins with and its length; a BadRecord where it breaks or goes on beyond `most_bytes`."""
+    """The value that the text begins with and its length; a BadRecord where it breaks or is beyond `most_bytes`."""
     array.skip()
     while True:
         try:

@@ -64,9 +64,14 @@ CASES: dict[str, Case] = {
         "a.jsonl",
         GOOD + b'{"id": "e", "text": ""}\n' + TAIL,
         "no tokens",
-        ["document e", "no tokens", "remove"],
+        ["a.jsonl line 2: document e has no tokens", "remove"],
     ),
-    "a repeated id": ("a.jsonl", GOOD + GOOD + TAIL, "id of an earlier document", ["two documents have the id a"]),
+    "a repeated id": (
+        "a.jsonl",
+        GOOD + GOOD + TAIL,
+        "id of an earlier document",
+        ["a.jsonl line 2: the id a is already that of", "a.jsonl line 1"],
+    ),
     "cut off gzip": (
         "a.jsonl.gz",
         gzip.compress(GOOD + TAIL + os.urandom(4000).hex().encode())[:-2000],
@@ -126,6 +131,61 @@ def corpus(folder: Path, case: str) -> Path:
 def words_for(folder: Path, tokenizer: Path, output: Path, *more: object) -> tuple:
     words = ("tokenize", "--source", "text", "--input", folder, "--tokenizer", tokenizer, "--max-record-megabytes", 1)
     return (*words, *more, "--workers", 1, "--output", output)
+
+
+def unusual_file(folder: Path, kind: str) -> None:
+    """Something in the place of a book."""
+    place = folder / "b.txt"
+    if kind == "name":
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff.txt")).write_text("it was")
+    else:
+        {"link": lambda: place.symlink_to("absent"), "pipe": lambda: os.mkfifo(place), "folder": place.mkdir}[kind]()
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "told"),
+    [
+        ("text", "link", "b.txt: a link to nothing; restore"),
+        ("text", "pipe", "b.txt: no regular file"),
+        ("text", "name", "\\xff.txt: the name is not UTF-8; rename it"),
+        ("pg19", "link", "b.txt: a link to nothing; restore"),
+        ("pg19", "folder", "b.txt: no regular file"),
+        ("pg19", "name", "\\xff.txt: the name is not UTF-8; rename it"),
+    ],
+)
+def test_what_cannot_be_read_as_a_file_is_named_and_never_passed_over(
+    data_prep: Callable, refused: Callable, tokenizer_folder: Path, tmp_path: Path, source: str, kind: str, told: str
+) -> None:
+    folder = tmp_path / "corpus" / "train"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("it was")
+    unusual_file(folder, kind)
+    words = ("--input", tmp_path / "corpus", "--tokenizer", tokenizer_folder, "--output", tmp_path / "t")
+    assert refused(data_prep("tokenize", "--source", source, *words), told)
+
+
+def test_linked_folders_are_read_and_a_circle_of_links_is_named(
+    data_prep: Callable, refused: Callable, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folder, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere"
+    for place, name in ((folder, "a.txt"), (elsewhere, "b.txt")):
+        place.mkdir()
+        (place / name).write_text("it was")
+    (folder / "sub").symlink_to(elsewhere)
+    words = words_for(folder, tokenizer_folder, tmp_path / "t")
+    assert data_prep(*words).code == 0
+    assert [TokensReader(tmp_path / "t").id(index) for index in range(2)] == ["a", "sub/b"]
+    (folder / "round").symlink_to(".")
+    assert refused(data_prep(*words), "round: a link to a folder that it lies in; remove it")
+
+
+def test_a_quote_that_never_ends_in_metadata_csv_is_named(
+    data_prep: Callable, refused: Callable, tokenizer_folder: Path, books: Path, tmp_path: Path
+) -> None:
+    with open(books / "metadata.csv", "a") as out:
+        out.write('1000,"A book,1859,http://example.org\n' + "x" * 140_000)
+    words = ("--input", books, "--tokenizer", tokenizer_folder, "--output", tmp_path / "t")
+    assert refused(data_prep("tokenize", *words), "metadata.csv line ", "field limit", "correct the quotes")
 
 
 @pytest.mark.parametrize("case", CASES)

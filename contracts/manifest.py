@@ -59,8 +59,8 @@ def write_manifest(path: str | Path, manifest: Mapping[str, object]) -> None:
     atomic_text(path, json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
-def replaceable(folder: str | Path) -> Path:
-    """`folder`, where an output may go: it is not there, or empty, or holds what its manifest names and no more.
+def replaceable(folder: str | Path, *stages: str) -> Path:
+    """`folder`, where an output may go: it is not there, or empty, or holds an earlier output of `stages` and no more.
 
     Raises InputError for anything else: an output takes the place of its folder, and what lay in it would be gone.
     """
@@ -71,8 +71,12 @@ def replaceable(folder: str | Path) -> Path:
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     named = {MANIFEST_NAME, *UNNAMED}
     if MANIFEST_NAME in names:
-        outputs = read_manifest(folder).get("outputs", {})
-        named |= {Path(name).parts[0] for name in outputs}
+        manifest = read_manifest(folder)
+        if manifest.get("stage") not in stages:
+            raise InputError(
+                f"{folder}: holds what {manifest.get('stage')!r} made; choose another folder for the output"
+            )
+        named |= {Path(name).parts[0] for name in manifest["outputs"]}
     if foreign := [name for name in names if name not in named]:
         raise InputError(
             f"{folder}: holds {foreign[0]}, which no manifest there names, and would be replaced by the output; "
@@ -85,8 +89,14 @@ def read_manifest(folder: str | Path) -> dict:
     """The manifest of a folder; InputError with the cure where it is absent or broken."""
     path = Path(folder) / MANIFEST_NAME
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no manifest; the step that makes {folder} has not finished, run it again") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path} line {error.lineno}: not valid JSON; run the step that makes it again") from None
+    except (UnicodeDecodeError, OSError) as error:
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise InputError(f"{path}: cannot be read ({reason}); run the step that makes it again") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("outputs"), dict):
+        raise InputError(f"{path}: not a manifest of this project; run the step that makes {folder} again")
+    return manifest

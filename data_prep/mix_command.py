@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    replaceable(arguments.output)
+    replaceable(arguments.output, "mix")
     folders = folders_of(arguments.part)
     settings = load_settings(MixSettings, arguments.settings) if arguments.settings else paper_mix(folders)
     refuse_other_sets(folders, settings)

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    replaceable(arguments.output)
+    replaceable(arguments.output, "pack")
     settings = settings_of(arguments)
     tokens_manifest = read_manifest(arguments.input)
     refuse_changed_sizes(arguments.input, tokens_manifest["outputs"])

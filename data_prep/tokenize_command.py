@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    replaceable(arguments.output)
+    replaceable(arguments.output, "tokenize")
     settings, corpus = settings_of(arguments), corpus_of(arguments)
     tokenizer = load_usable_tokenizer(arguments.tokenizer, bos=settings.bos, eos=settings.eos)
     source = open_source(corpus, arguments.split)

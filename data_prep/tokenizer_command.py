@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    replaceable(arguments.output)
+    replaceable(arguments.output, "tokenizer")
     settings = settings_of(arguments)
     corpus = None if settings.path else corpus_to_train_on(arguments)
     with atomic_folder(arguments.output) as folder:

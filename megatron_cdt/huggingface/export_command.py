@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    replaceable(arguments.output)
+    replaceable(arguments.output, "export-hf", "train")
     checkpoint = newest_checkpoint(arguments.checkpoint)
     architecture = read_architecture_of(checkpoint)
     groups = start_processes(Layout())

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    replaceable(arguments.output)
+    replaceable(arguments.output, "import-hf")
     settings = given_settings(arguments)
     tokenizer_size = load_tokenizer(arguments.vocab_size_from).vocab_size if arguments.vocab_size_from else None
     architecture = resolve_architecture(settings, tokenizer_size)

@@ -48,7 +48,7 @@ class Inputs:
 
 def open_inputs(paths: Paths, settings: TrainSettings) -> Inputs:
     """Open what a run reads. Raises InputError where something is absent, or does not fit the rest."""
-    replaceable(paths.output)
+    replaceable(paths.output, "train", "export-hf")
     checkpoint = newest_checkpoint(existing_folder(paths.start_checkpoint, "make it with import-hf"))
     architecture, digest = read_architecture_of(checkpoint), load_tokenizer(paths.tokenizer).digest
     packs = [PackReader(folder) for folder in (paths.data, paths.validation) if folder]

@@ -57,7 +57,7 @@ def hint(kind: type[Settings], complaint: dict) -> str:
     if complaint["type"] == "extra_forbidden":
         known = known_keys(kind, complaint["loc"][:-1])
         nearest = difflib.get_close_matches(str(complaint["loc"][-1]), known, n=1)
-        meant = f"; did you mean {nearest[0]}?" if nearest else ""
+        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
         return meant + (f"; known keys: {', '.join(known)}" if known else "")
     if complaint["type"] == "missing" or not complaint["loc"]:
         return ""

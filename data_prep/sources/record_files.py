@@ -144,9 +144,17 @@ def read_rows(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] |
         file = pq.ParquetFile(part.path, memory_map=True, pre_buffer=False)
         groups = list(range(part.begin, file.metadata.num_row_groups if part.end is None else part.end))
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=groups):
-            for row in batch.to_pylist():
-                yield f"{part.path} row {number}", number, row
+            for place in range(len(batch)):
+                yield read_row(batch.slice(place, 1), f"{part.path} row {number}", number)
                 number += 1
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError) as error:
         detail = f"not readable as parquet ({str(error).splitlines()[0]})"
         yield BadRecord(f"{part.path} row {number}", "damaged parquet file", detail, "fetch the file again")
+
+
+def read_row(row: pa.RecordBatch, where: str, number: int) -> tuple[str, int, object] | BadRecord:
+    """The fields of a batch of one row; a BadRecord where a text of it is not UTF-8."""
+    try:
+        return where, number, row.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return not_utf8(where, error.object, error)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from contracts import files
@@ -386,6 +387,21 @@ def test_a_tokenizer_with_more_ids_than_the_model_beside_it_is_refused(
     assert refused(data_prep("tokenizer", *words), *told)
     (chat_folder / "config.json").write_text('{"vocab_size": 512}')
     assert data_prep("tokenize", "--input", books, *words).code == 0
+
+
+def test_a_text_in_a_parquet_file_that_is_not_utf8_costs_its_own_row(
+    data_prep: Callable, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    texts = pa.array([b"it was", b"caf\xe9", b"the best"]).view(pa.string())
+    pq.write_table(pa.table({"text": texts}), folder / "a.parquet")
+    words = words_for(folder, tokenizer_folder, tmp_path / "t", "--on-bad-record", "quarantine")
+    assert data_prep(*words).code == 0
+    counts = json.loads((tmp_path / "t" / "manifest.json").read_text())["counts"]
+    assert counts["documents"] == {"in": 3, "out": 2, "dropped": {"not UTF-8": 1}}
+    (line,) = (tmp_path / "t" / "quarantine.jsonl").read_text().splitlines()
+    assert json.loads(line)["where"] == "a.parquet row 2"
 
 
 def test_a_damaged_zstd_file_keeps_what_is_whole(data_prep: Callable, tokenizer_folder: Path, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_an_unknown_key_is_refused_with_the_known_ones(kind: type[Settings]) -> 
             r"min_tokns: no such key \(did you mean min_tokens",
         ),
         (settings.TokenizeSettings, '{"samples": {"min_tokns": 1}}', "known keys: min_tokens, max_tokens"),
+        (settings.PackSettings, '{"length": 2147483648}', r"length: .* less than or equal to 134217728 .*2147483648"),
         (settings.CorpusSettings, '{"pathh": "x"}', r"pathh: no such key \(did you mean path"),
         (settings.PackSettings, '{"length": 4, "alignment": 8}', "settings: length 4 is not a multiple .*; take 8$"),
     ],

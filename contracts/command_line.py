@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -23,7 +23,7 @@ BAD_INPUT = 2
 def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] | None = None) -> int:
     """Run `python -m program COMMAND ...`; `commands` maps a name to (module, one line of help)."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog=f"python -m {program}")
+    parser = OneLineParser(prog=f"python -m {program}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in argv if not word.startswith("-")), None)
     module = None
@@ -59,9 +59,24 @@ def progress(items: Iterable[Item], *, description: str, unit: str, total: int |
     return tqdm(items, desc=description, unit=unit, total=total, disable=not sys.stderr.isatty())
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, as every other complaint."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"error: {message}; see {self.prog} --help\n")
+
+
+def whole_number(text: str) -> int:
+    """argparse type: a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number") from None
+
+
 def positive_int(text: str) -> int:
     """argparse type: a whole number of at least 1."""
-    value = int(text)
+    value = whole_number(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return value
@@ -69,7 +84,7 @@ def positive_int(text: str) -> int:
 
 def natural_int(text: str) -> int:
     """argparse type: a whole number of at least 0."""
-    value = int(text)
+    value = whole_number(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 0")
     return value

@@ -4,9 +4,10 @@ A stage's settings class lives in its own room and derives from `Settings`. Unkn
 A settings argument on the command line is a YAML/JSON file or the JSON text itself.
 """
 
+import difflib
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -44,19 +45,36 @@ def validated(kind: type[SomeSettings], values: dict, origin: str) -> SomeSettin
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{origin}: {key}: {message}{hint(kind, first)}") from None
+        # An unknown key first: where it is a misspelt one, it is why another is missing.
+        first = min(error.errors(), key=lambda complaint: complaint["type"] != "extra_forbidden")
+        place = ": ".join([origin, ".".join(str(part) for part in first["loc"])][: 1 + bool(first["loc"])])
+        message = first["msg"].removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
+        raise InputError(f"{place}: {message}{hint(kind, first)}") from None
 
 
 def hint(kind: type[Settings], complaint: dict) -> str:
     """The cure for a complaint: the known keys for an unknown one, else the value that was given."""
-    if complaint["type"] == "extra_forbidden" and len(complaint["loc"]) == 1:
-        return f"; known keys: {', '.join(kind.model_fields)}"
-    if complaint["type"] in {"missing", "extra_forbidden"}:
+    if complaint["type"] == "extra_forbidden":
+        known = known_keys(kind, complaint["loc"][:-1])
+        nearest = difflib.get_close_matches(str(complaint["loc"][-1]), known, n=1)
+        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
+        return meant + (f"; known keys: {', '.join(known)}" if known else "")
+    if complaint["type"] == "missing" or not complaint["loc"]:
         return ""
     return f" (given: {complaint['input']!r})"
+
+
+def known_keys(kind: type[Settings], place: tuple) -> list[str]:
+    """The keys of the section `place` of a settings class; none where that is no one class."""
+    for part in place:
+        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
+        kinds = [
+            one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and issubclass(one, Settings)
+        ]
+        if len(kinds) != 1:
+            return []
+        kind = kinds[0]
+    return list(kind.model_fields)
 
 
 def json_object(text: str) -> dict:
@@ -73,6 +91,9 @@ def yaml_object(path: Path) -> dict:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such settings file") from None
+    except (UnicodeDecodeError, OSError) as error:
+        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise InputError(f"{path}: cannot be read ({reason}); name a YAML or JSON file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""

@@ -25,7 +25,7 @@ class DocumentEncoder:
         text = with_line_ends(record.text, self.line_ends)
         tokens = self.tokenizer.encode_array(text)
         if not len(tokens):
-            return BadRecord(f"document {record.id}", "no tokens", "it has no tokens", "remove it")
+            return BadRecord(record.where, "no tokens", f"document {record.id} has no tokens", "remove it")
         added = len(self.before) + len(self.after)
         ids = np.concatenate([self.before, tokens, self.after]).astype(np.int32) if added else tokens
         returns = len(record.text) - len(text)

@@ -76,7 +76,7 @@ class SampleEncoder:
         ids = np.array(conversation.ids, dtype=np.int32)
         labels = joined(conversation.spans.get("answer", []))
         if not labels:
-            return BadRecord(f"sample {record.id}", "no tokens", "its answer has no tokens", "remove it")
+            return BadRecord(record.where, "no tokens", f"the answer of sample {record.id} has no tokens", "remove it")
         evidence = None if record.evidence is None else conversation.spans.get("evidence", [])
         return Encoded(
             ids,

@@ -9,6 +9,7 @@ Run: python -m data_prep fetch --url https://example.org/a.jsonl --sha256 9f86d0
 import argparse
 import http.client
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -38,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     output, wanted = arguments.output, arguments.sha256.lower()
+    # A hash that is none would show only after the download, which would then be thrown away.
+    if not re.fullmatch("[0-9a-f]{64}", wanted):
+        raise InputError(f"--sha256 {wanted}: not 64 hexadecimal digits; copy the hash of the file")
+    if not arguments.url.startswith(("http://", "https://")):
+        raise InputError(f"{arguments.url}: not an http or https address; correct it")
+    if output.is_dir():
+        raise InputError(f"{output}: a folder; name the file to write")
     if output.is_file() and sha256_file(output) == wanted:
         print(f"{output}: already here")
         return
@@ -82,8 +90,6 @@ def refuse_lasting(url: str, error: Exception) -> None:
     """InputError for what another try would not change."""
     if isinstance(error, urllib.error.HTTPError) and error.code in LASTING_ERRORS:
         raise InputError(f"{url}: the server says {error.code} {error.reason}; correct the address") from None
-    if isinstance(error, urllib.error.URLError) and "unknown url type" in str(error.reason):
-        raise InputError(f"{url}: not an http or https address; correct it") from None
 
 
 def append(url: str, partial: Path, begin: int) -> bool:

@@ -5,6 +5,7 @@ Invariants: documents, characters and tokens in = out + dropped; a run that is e
 key that says what its shards are is gone before one of them changes.
 """
 
+import itertools
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,11 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
+from contracts.errors import InputError
 from contracts.files import atomic_file
 from contracts.tokenizer import Tokenizer
 from data_prep.counting import Counts, summed
-from data_prep.duplicate_ids import refuse_repeated_ids, repeated_ids
+from data_prep.duplicate_ids import repeated_ids
 from data_prep.quarantine import QUARANTINE_NAME, quarantine_line
 from data_prep.sources.source import RECORD_EXCERPT, BadRecord, Shard
 from data_prep.tokenize_shard import Job, counts_path, quarantine_path, shard_path
@@ -34,13 +36,21 @@ def finish_shards(job: Job, shards: Sequence[Shard], tokenizer: Tokenizer) -> di
     reader = TokensReader(job.folder)
     aside: list[str] = []
     if job.corpus.on_bad_record == "stop":
-        cure = "give every document its own id, or set on_bad_record: quarantine"
-        refuse_repeated_ids(reader, cure)
+        for index in repeated_ids(reader):
+            raise repeated_id(job, shards, reader.id(index))
     elif repeated := repeated_ids(reader):
         (job.folder / KEY_NAME).unlink(missing_ok=True)
         total = summed(total, set_aside(job, reader, repeated, tokenizer, aside))
     write_quarantine(job, shards, aside)
     return total
+
+
+def repeated_id(job: Job, shards: Sequence[Shard], name: str) -> InputError:
+    """The complaint about an id that two documents have. The corpus is read once more to tell where they lie."""
+    records = (record for shard in shards for record in job.source.records(shard) if not isinstance(record, BadRecord))
+    first, second = itertools.islice((record.where for record in records if record.id == name), 2)
+    cure = "give every document its own id, or set on_bad_record: quarantine"
+    return InputError(f"{second}: the id {name} is already that of {first}; {cure}")
 
 
 def set_aside(job: Job, reader: TokensReader, repeated: list[int], tokenizer: Tokenizer, aside: list[str]) -> dict:

@@ -18,7 +18,7 @@ from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.files import atomic_folder
 from contracts.fingerprint import code_fingerprint, sha256_value
-from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, write_manifest
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, replaceable, write_manifest
 from contracts.packs import refuse_changed_sizes
 from contracts.settings import load_settings
 from contracts.tokens import TokensMetadata, tokens_schema
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    replaceable(arguments.output, "mix")
     folders = folders_of(arguments.part)
     settings = load_settings(MixSettings, arguments.settings) if arguments.settings else paper_mix(folders)
     refuse_other_sets(folders, settings)

@@ -16,7 +16,7 @@ from contracts.command_line import positive_int, progress
 from contracts.errors import InputError
 from contracts.files import atomic_folder
 from contracts.fingerprint import code_fingerprint, sha256_value
-from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, write_manifest
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, replaceable, write_manifest
 from contracts.packs import PackMetadata, refuse_changed_sizes
 from contracts.settings import load_settings, validated
 from data_prep.pack_settings import PackSettings
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    replaceable(arguments.output, "pack")
     settings = settings_of(arguments)
     tokens_manifest = read_manifest(arguments.input)
     refuse_changed_sizes(arguments.input, tokens_manifest["outputs"])

@@ -6,11 +6,14 @@ from pydantic import Field, model_validator
 
 from contracts.settings import Settings
 
+# A row is held in memory whole and counted in 32 bits: 2^27 tokens are half a gigabyte, 128 times a million.
+MOST_LENGTH = 1 << 27
+
 
 class PackSettings(Settings):
     """How tokenized documents fill rows of one length."""
 
-    length: int = Field(ge=2, description="tokens per row")
+    length: int = Field(ge=2, le=MOST_LENGTH, description="tokens per row")
     alignment: int = Field(
         1,
         ge=1,

@@ -24,7 +24,7 @@ from contracts.command_line import positive_int, progress
 from contracts.errors import InputError
 from contracts.files import atomic_text, replace_folder
 from contracts.fingerprint import code_fingerprint, sha256_file, sha256_text, sha256_value
-from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.settings import load_settings, validated
 from contracts.tokenizer import load_tokenizer
 from contracts.tokens import TokensMetadata
@@ -40,6 +40,8 @@ from data_prep.tokenize_shard import Job, is_finished, shard_path, tokenize_shar
 from data_prep.usable_tokenizer import load_usable_tokenizer
 
 PACKAGES = ("pyarrow", "sentencepiece", "tiktoken", "tokenizers")
+# How the files in OUTPUT.partial begin.
+OWN_NAMES = ("tokens-", QUARANTINE_NAME, MANIFEST_NAME, KEY_NAME)
 FEWER_WORKERS = "give fewer --workers and run again: finished shards are kept"
 
 
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    replaceable(arguments.output, "tokenize")
     settings, corpus = settings_of(arguments), corpus_of(arguments)
     tokenizer = load_usable_tokenizer(arguments.tokenizer, bos=settings.bos, eos=settings.eos)
     source = open_source(corpus, arguments.split)
@@ -135,8 +138,18 @@ def keep_only_if_made_alike(folder: Path, key: dict) -> None:
     except (OSError, ValueError):
         alike = False
     if not alike:
+        refuse_foreign(folder)
         shutil.rmtree(folder, ignore_errors=True)
         atomic_text(folder / KEY_NAME, json.dumps(key))
+
+
+def refuse_foreign(folder: Path) -> None:
+    """InputError where a folder of shards holds anything else: it is about to be emptied."""
+    foreign = [path.name for path in folder.glob("*") if not path.name.startswith(OWN_NAMES)]
+    if foreign:
+        raise InputError(
+            f"{folder}: holds {min(foreign)}, which is not of this command; move it or name another output"
+        )
 
 
 def tokenize_missing_shards(job: Job, shards: Iterable[Shard], workers: int) -> None:

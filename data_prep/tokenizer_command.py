@@ -17,7 +17,7 @@ from contracts.errors import InputError
 from contracts.files import atomic_folder
 from contracts.fingerprint import code_fingerprint
 from contracts.huggingface_tokenizer import HuggingFaceTokenizer
-from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.settings import load_settings, validated
 from contracts.tiktoken_tokenizer import TiktokenTokenizer
 from contracts.tokenizer import copy_tokenizer, load_tokenizer, tokenizer_files
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    replaceable(arguments.output, "tokenizer")
     settings = settings_of(arguments)
     corpus = None if settings.path else corpus_to_train_on(arguments)
     with atomic_folder(arguments.output) as folder:

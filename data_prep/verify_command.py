@@ -34,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.folder, "name a folder that data_prep made")
     manifest = read_manifest(folder)
+    check = check_of_stage(folder, manifest)
     verify_files(folder, manifest)
-    check_of_stage(folder, manifest)(folder, manifest["counts"])
+    check(folder, manifest["counts"])
     print(f"{folder}: {len(manifest['outputs'])} files and every count are as {MANIFEST_NAME} says")
 
 

@@ -12,6 +12,8 @@ Invariant: the same output for every context-parallel size.
 
 import argparse
 import json
+import math
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, help="rows: a JSON object with input_ids and labels per line"
     )
     parser.add_argument("--output", type=Path, required=True, help="where to write one JSON object per row")
-    parser.add_argument("--lr", type=float, required=True, help="learning rate of Eq. 3")
-    parser.add_argument("--beta", type=float, required=True, help="denoising level of Eq. 3")
+    parser.add_argument("--lr", type=finite, required=True, help="learning rate of Eq. 3")
+    parser.add_argument("--beta", type=finite, required=True, help="denoising level of Eq. 3")
     parser.add_argument(
         "--reduction",
         choices=["mean", "sum"],
@@ -57,8 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="arithmetic (default float32)")
 
 
+def finite(text: str) -> float:
+    """argparse type: a number that JSON can hold."""
+    if not math.isfinite(value := float(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return value
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Detect every row of the data file and write the output file, whole or not at all."""
+    if arguments.output.is_dir():
+        raise InputError(f"{arguments.output}: a folder; name the file to write")
     architecture = read_architecture(existing_folder(arguments.model, "give a Hugging Face model folder"))
     rows = list(read_rows(arguments.data, architecture))
     groups = start_processes(Layout(context=arguments.context_parallel_size))
@@ -113,22 +124,22 @@ def in_row_order(values_T: Tensor, indices_T: Tensor, groups: ProcessGroupCollec
 def read_rows(path: Path, architecture: Architecture) -> Iterator[dict]:
     """The checked rows of a data file; InputError names the line and the cure."""
     rows = 0
-    with open(existing_file(path, "give a file of JSON lines"), encoding="utf-8") as lines:
+    with open(existing_file(path, "give a file of JSON lines"), "rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield checked_row(line, f"{path} line {number}", architecture)
+                yield checked_row(line.removeprefix(BOM_UTF8), f"{path} line {number}", architecture)
                 rows += 1
     if not rows:
         raise InputError(f"{path}: no rows; write one JSON object with input_ids and labels per line")
 
 
-def checked_row(line: str, where: str, architecture: Architecture) -> dict:
+def checked_row(line: bytes, where: str, architecture: Architecture) -> dict:
     """One line as a row whose ids and labels the model can take."""
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8"))
         input_ids, labels = row["input_ids"], row["labels"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{where}: not a JSON object with input_ids and labels ({error})") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{where}: not a JSON object with input_ids and labels ({error}); correct the line") from None
     if not all_integers(input_ids) or not all_integers(labels) or len(input_ids) != len(labels):
         raise InputError(f"{where}: input_ids and labels must be lists of integers of the same length")
     vocabulary = range(architecture.vocab_size)

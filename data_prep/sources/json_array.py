@@ -8,10 +8,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep.sources.source import MEGABYTE, BadRecord, not_utf8, too_long
+from data_prep.sources.source import MEGABYTE, BadRecord, not_utf8, reason_of, too_long
 
 BLOCK = 1 << 20
 DECODER = json.JSONDecoder()
+CURE = "correct it or fetch the file again"
 
 
 class ArrayText:
@@ -29,7 +30,11 @@ class ArrayText:
         self.ended = not block
         return not self.ended
 
-    def skip(self, characters: str) -> str:
+    def take(self, characters: int) -> None:
+        """Forget so many characters that were read."""
+        self.text = self.text[characters:]
+
+    def skip(self, characters: str = "") -> str:
         """Drop leading whitespace and `characters`; the first character that is neither ("" at the end)."""
         while True:
             self.text = self.text.lstrip(" \t\r\n" + characters)
@@ -49,36 +54,48 @@ def read_array(path: Path, most_bytes: int) -> Iterator[tuple[int, object] | Bad
 
 def elements(array: ArrayText, path: Path, most_bytes: int) -> Iterator[tuple[int, object] | BadRecord]:
     """The elements between the brackets; a BadRecord, and no more, where the text breaks."""
-    cure = "fetch the file again"
     if (start := array.skip("\ufeff")) != "[":
         if start:
-            yield BadRecord(str(path), "broken JSON", "not a JSON array of records", cure)
+            yield BadRecord(str(path), "broken JSON", "not a JSON array of records", CURE)
         return
-    array.text = array.text[1:]
-    number = 1
-    while (start := array.skip("," if number > 1 else "")) != "]":
+    array.take(1)
+    number, following = 1, array.skip()
+    while following != "]":
         where = f"{path} record {number}"
-        if not start:
-            yield BadRecord(where, "broken JSON", "the array is cut off", cure)
-            return
-        found = element(array, most_bytes)
-        if found is None:
-            longer = len(array.text) > most_bytes
-            bad = too_long(where, len(array.text), most_bytes, array.text[:1000].encode()) if longer else None
-            yield bad or BadRecord(
-                where, "broken JSON", "not valid JSON from here on", cure, array.text[:1000].encode()
-            )
+        found = element(array, where, most_bytes)
+        if isinstance(found, BadRecord):
+            yield found
             return
         yield number, found[0]
-        array.text = array.text[found[1] :]
+        array.take(found[1])
+        following = array.skip()
+        if following == ",":
+            array.take(1)
+        elif following != "]":
+            yield broken(array, f"{where}, after it", "no comma and no end of the array")
+            return
         number += 1
+    array.take(1)
+    if array.skip():
+        yield broken(array, str(path), "text after the end of the array")
 
 
-def element(array: ArrayText, most_bytes: int) -> tuple[object, int] | None:
-    """The value that the text begins with and its length; None where it breaks or goes on beyond `most_bytes`."""
+def broken(array: ArrayText, where: str, detail: str) -> BadRecord:
+    """The complaint about text that is no JSON array; what follows is lost with it."""
+    detail = detail if array.text else "the array is cut off"
+    return BadRecord(where, "broken JSON", detail, CURE, array.text[:1000].encode())
+
+
+def element(array: ArrayText, where: str, most_bytes: int) -> tuple[object, int] | BadRecord:
+    """The value that the text begins with and its length; a BadRecord where it breaks or is beyond `most_bytes`."""
+    array.skip()
     while True:
         try:
             return DECODER.raw_decode(array.text)
         except json.JSONDecodeError:
-            if len(array.text) > max(most_bytes, MEGABYTE) or not array.more():
-                return None
+            if len(array.text) > max(most_bytes, MEGABYTE):
+                return too_long(where, len(array.text), most_bytes, array.text[:1000].encode())
+            if not array.more():
+                return broken(array, where, "not valid JSON from here on")
+        except (ValueError, RecursionError) as error:
+            return broken(array, where, f"not valid JSON ({reason_of(error)}) from here on")

@@ -30,4 +30,4 @@ def sample_of(record: Record, corpus: CorpusSettings) -> Sample:
     outer = read - sum(len(text.strip()) for text in [*asked, answer])
     dropped = {"CR of CRLF line ends": characters - read, "whitespace around a message": outer}
     dropped = {reason: count for reason, count in dropped.items() if count}
-    return Sample(id_of(record, corpus.id_field), prompt, answer.strip(), None, None, characters, dropped)
+    return Sample(id_of(record, corpus.id_field), prompt, answer.strip(), None, None, characters, dropped, record.where)

@@ -53,7 +53,7 @@ def sample_of(record: Record, corpus: CorpusSettings) -> Sample:
     outer = len(read[1]) - len(read[1].strip())
     dropped = {"CR of CRLF line ends": returns, "whitespace around an answer": outer}
     dropped = {reason: count for reason, count in dropped.items() if count}
-    return Sample(name, prompt, read[1].strip(), evidence, language, characters, dropped)
+    return Sample(name, prompt, read[1].strip(), evidence, language, characters, dropped, record.where)
 
 
 def missing_from(everything: list[str], clues: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from data_prep.sources.source import (
     Document,
     Shard,
     read_document,
+    regular_file,
     shards_of_parts,
     whole_files,
 )
@@ -71,7 +72,7 @@ def found_splits(path: Path) -> list[str]:
 
 def book_files(folder: Path) -> list[Path]:
     """The books of a folder by ascending number (shorter names first, then by letters)."""
-    return sorted(folder.glob("*.txt"), key=lambda path: (len(path.stem), path.stem))
+    return sorted(map(regular_file, folder.glob("*.txt")), key=lambda path: (len(path.stem), path.stem))
 
 
 def refuse_books_in_two_splits(path: Path, split: str, books: list[Path]) -> None:
@@ -102,7 +103,7 @@ def metadata_ids(path: Path) -> set[str]:
     if isinstance(found, BadRecord):
         raise found.error()
     reader = csv.reader(io.StringIO(found.text, newline=""))
-    for row in reader:
+    for row in rows_of(reader, path):
         where = f"{path} line {reader.line_num}"
         if len(row) != FIELDS:
             raise InputError(f"{where}: {len(row)} fields, expected id,title,date,url; correct the line")
@@ -110,3 +111,11 @@ def metadata_ids(path: Path) -> set[str]:
             raise InputError(f"{where}: book {row[0]} is listed twice; remove one of the lines")
         ids.add(row[0])
     return ids
+
+
+def rows_of(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
+    """The rows of a csv reader; InputError where it cannot go on (a quote that never ends, for example)."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise InputError(f"{path} line {reader.line_num}: {error}; correct the quotes of the line") from None

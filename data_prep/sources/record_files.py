@@ -6,6 +6,7 @@ Invariant: memory holds one record and one block of a file, whatever the size of
 """
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from contracts.errors import InputError
 from data_prep.corpus_settings import CorpusSettings
 from data_prep.sources.json_array import read_array
 from data_prep.sources.line_files import line_parts, read_lines
-from data_prep.sources.source import MEGABYTE, RECORD_EXCERPT, BadRecord, Part, not_utf8
+from data_prep.sources.source import MEGABYTE, RECORD_EXCERPT, BadRecord, Part, not_utf8, reason_of, regular_file
 
 RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".parquet")
 ROWS_AT_ONCE = 16  # of a parquet file; they are held in memory
@@ -48,10 +49,24 @@ def corpus_files(path: Path, split: str, suffixes: Sequence[str]) -> tuple[Path,
     folder = path / split if (path / split).is_dir() else path
     if not folder.is_dir() or (folder == path and split != "train"):
         raise InputError(f"{path if split == 'train' else path / split}: no such corpus; name a file or a folder")
-    files = [file for file in folder.rglob("*") if file.is_file() and suffix_of(file) in suffixes]
+    files = [regular_file(file) for file in files_below(folder) if suffix_of(file) in suffixes]
     if not files:
         raise InputError(f"{folder}: no file ends in {', '.join(suffixes)}; name the folder that holds the corpus")
     return folder, sorted(files, key=lambda file: file.relative_to(folder).as_posix())
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Everything below a folder but folders, through links too; InputError for a folder that cannot be walked."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); give the right to, or remove it")
+
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        here = Path(parent)
+        for link in (here / name for name in folders if (here / name).is_symlink()):
+            if here.resolve().is_relative_to(link.resolve()):
+                raise InputError(f"{link}: a link to a folder that it lies in; remove it")
+        yield from (here / name for name in names)
 
 
 def record_parts(path: Path, size: int) -> list[Part]:
@@ -111,8 +126,8 @@ def read_json_lines(part: Part, most_bytes: int) -> Iterator[tuple[str, int, obj
             yield where, number, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         except UnicodeDecodeError as error:
             yield not_utf8(where, line, error)
-        except (json.JSONDecodeError, RecursionError) as error:
-            detail = f"not valid JSON ({getattr(error, 'msg', 'nested too deep')})"
+        except (ValueError, RecursionError) as error:
+            detail = f"not valid JSON ({reason_of(error)})"
             yield BadRecord(where, "broken JSON", detail, "correct or remove the line", line[:RECORD_EXCERPT])
 
 
@@ -129,9 +144,17 @@ def read_rows(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] |
         file = pq.ParquetFile(part.path, memory_map=True, pre_buffer=False)
         groups = list(range(part.begin, file.metadata.num_row_groups if part.end is None else part.end))
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=groups):
-            for row in batch.to_pylist():
-                yield f"{part.path} row {number}", number, row
+            for place in range(len(batch)):
+                yield read_row(batch.slice(place, 1), f"{part.path} row {number}", number)
                 number += 1
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError) as error:
         detail = f"not readable as parquet ({str(error).splitlines()[0]})"
         yield BadRecord(f"{part.path} row {number}", "damaged parquet file", detail, "fetch the file again")
+
+
+def read_row(row: pa.RecordBatch, where: str, number: int) -> tuple[str, int, object] | BadRecord:
+    """The fields of a batch of one row; a BadRecord where a text of it is not UTF-8."""
+    try:
+        return where, number, row.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return not_utf8(where, error.object, error)

@@ -6,6 +6,7 @@ place among the others: whether that ends the run is not the source's to decide.
 """
 
 import importlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ class Document:
 
     id: str
     text: str
+    where: str = field(default="", compare=False)  # file, and line where it has several
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Sample:
     language: str | None = None
     characters: int = 0  # of the record's passages, question and answer as published
     dropped_characters: Mapping[str, int] = field(default_factory=dict)  # {reason: characters}
+    where: str = ""  # file and line
 
     @property
     def text(self) -> str:
@@ -120,6 +123,19 @@ def shards_of_parts(parts: Iterable[Part], size: int) -> list[Shard]:
     return [Shard(number, tuple(run)) for number, run in enumerate(runs)]
 
 
+def regular_file(path: Path) -> Path:
+    """`path`; InputError where it is no file that can be read, or its name is no text (it would be an id)."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise InputError(f"{name}: the name is not UTF-8; rename it") from None
+    if path.is_file():
+        return path
+    kind = "a link to nothing" if path.is_symlink() and not path.exists() else "no regular file"
+    raise InputError(f"{path}: {kind}; restore or remove it")
+
+
 def whole_files(files: Iterable[Path]) -> list[Part]:
     """Each file as one part."""
     return [Part(path, path.stat().st_size) for path in files]
@@ -134,7 +150,7 @@ def read_document(path: Path, name: str, most_bytes: int) -> Document | BadRecor
     if not content:
         return BadRecord(str(path), "empty file", "empty file", "fetch it again or remove it")
     try:
-        return Document(name, content.decode("utf-8"))
+        return Document(name, content.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return not_utf8(f"{path} line {line}", content, error)
@@ -144,6 +160,13 @@ def not_utf8(where: str, content: bytes, error: UnicodeDecodeError) -> BadRecord
     """The complaint about bytes that are no text."""
     detail = f"byte 0x{content[error.start]:02X} is not UTF-8"
     return BadRecord(where, "not UTF-8", detail, "save the file as UTF-8 or fetch it again", content[:RECORD_EXCERPT])
+
+
+def reason_of(error: ValueError | RecursionError) -> str:
+    """What json found wrong, in a few words (a whole number of thousands of digits is no JSONDecodeError)."""
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return getattr(error, "msg", "a number with too many digits")
 
 
 def too_long(where: str, size: int, most_bytes: int, content: bytes = b"") -> BadRecord:

@@ -60,7 +60,9 @@ class Text:
                 yield (
                     record
                     if bad
-                    else Document(id_of(record, corpus.id_field), text_of(record, corpus.text_field, cure))
+                    else Document(
+                        id_of(record, corpus.id_field), text_of(record, corpus.text_field, cure), record.where
+                    )
                 )
             except RecordError as fault:
                 yield fault.bad

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from contracts.fingerprint import code_fingerprint
-from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.tokenizer import tokenizer_files
 from megatron_cdt.engine.checkpoint import (
     load_model_checkpoint,
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    replaceable(arguments.output, "export-hf", "train")
     checkpoint = newest_checkpoint(arguments.checkpoint)
     architecture = read_architecture_of(checkpoint)
     groups = start_processes(Layout())

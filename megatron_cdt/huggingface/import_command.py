@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from contracts.fingerprint import code_fingerprint
-from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, write_manifest
+from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer
 from megatron_cdt.architecture import Architecture, ModelSettings, check_vocabulary
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    replaceable(arguments.output, "import-hf")
     settings = given_settings(arguments)
     tokenizer_size = load_tokenizer(arguments.vocab_size_from).vocab_size if arguments.vocab_size_from else None
     architecture = resolve_architecture(settings, tokenizer_size)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contracts.files import existing_folder
 from contracts.fingerprint import code_fingerprint, sha256_files, sha256_value
-from contracts.manifest import MANIFEST_NAME
+from contracts.manifest import MANIFEST_NAME, replaceable
 from contracts.packs import PackReader
 from contracts.tokenizer import load_tokenizer
 from megatron_cdt.architecture import Architecture
@@ -48,6 +48,7 @@ class Inputs:
 
 def open_inputs(paths: Paths, settings: TrainSettings) -> Inputs:
     """Open what a run reads. Raises InputError where something is absent, or does not fit the rest."""
+    replaceable(paths.output, "train", "export-hf")
     checkpoint = newest_checkpoint(existing_folder(paths.start_checkpoint, "make it with import-hf"))
     architecture, digest = read_architecture_of(checkpoint), load_tokenizer(paths.tokenizer).digest
     packs = [PackReader(folder) for folder in (paths.data, paths.validation) if folder]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from contracts import files
@@ -64,9 +65,14 @@ CASES: dict[str, Case] = {
         "a.jsonl",
         GOOD + b'{"id": "e", "text": ""}\n' + TAIL,
         "no tokens",
-        ["document e", "no tokens", "remove"],
+        ["a.jsonl line 2: document e has no tokens", "remove"],
     ),
-    "a repeated id": ("a.jsonl", GOOD + GOOD + TAIL, "id of an earlier document", ["two documents have the id a"]),
+    "a repeated id": (
+        "a.jsonl",
+        GOOD + GOOD + TAIL,
+        "id of an earlier document",
+        ["a.jsonl line 2: the id a is already that of", "a.jsonl line 1"],
+    ),
     "cut off gzip": (
         "a.jsonl.gz",
         gzip.compress(GOOD + TAIL + os.urandom(4000).hex().encode())[:-2000],
@@ -80,6 +86,37 @@ CASES: dict[str, Case] = {
     "text file in Latin-1": ("a.txt", b"one\ncaf\xe9", "not UTF-8", ["a.txt line 2", "byte 0xE9"]),
     "a long text file": ("a.txt", b"x " * 600_000, "longer than max_record_megabytes", ["a.txt", "1,200,000 bytes"]),
     "no parquet": ("a.parquet", b"PAR1 not parquet", "damaged parquet file", ["a.parquet row 1", "fetch"]),
+    "a number of 5,000 digits": (
+        "a.jsonl",
+        GOOD + b'{"id": ' + b"9" * 5000 + b', "text": "at"}\n' + TAIL,
+        "broken JSON",
+        ["line 2", "a number with too many digits", "correct"],
+    ),
+    "a number of 5,000 digits in an array": (
+        "a.json",
+        b"[" + GOOD + b', {"id": ' + b"9" * 5000 + b', "text": "at"}]',
+        "broken JSON",
+        ["a.json record 2", "a number with too many digits"],
+    ),
+    "an array nested too deep": (
+        "a.json",
+        b"[" + GOOD + b", " + b"[" * 100_000,
+        "broken JSON",
+        ["a.json record 2", "nested too deep"],
+    ),
+    "text after an array": ("a.json", b"[" + GOOD + b"] {", "broken JSON", ["a.json: text after the end", "fetch"]),
+    "an array without a comma": (
+        "a.json",
+        b"[" + GOOD + b'{"id": "b", "text": "at"}]',
+        "broken JSON",
+        ["a.json record 1, after it: no comma", "correct"],
+    ),
+    "an array with a comma too many": (
+        "a.json",
+        b"[" + GOOD + b",]",
+        "broken JSON",
+        ["a.json record 2", "not valid JSON"],
+    ),
     "half an array": ("a.json", b'[{"id": "a", "text": "it was"}, {"id"', "broken JSON", ["a.json record 2", "fetch"]),
 }
 
@@ -95,6 +132,61 @@ def corpus(folder: Path, case: str) -> Path:
 def words_for(folder: Path, tokenizer: Path, output: Path, *more: object) -> tuple:
     words = ("tokenize", "--source", "text", "--input", folder, "--tokenizer", tokenizer, "--max-record-megabytes", 1)
     return (*words, *more, "--workers", 1, "--output", output)
+
+
+def unusual_file(folder: Path, kind: str) -> None:
+    """Something in the place of a book."""
+    place = folder / "b.txt"
+    if kind == "name":
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff.txt")).write_text("it was")
+    else:
+        {"link": lambda: place.symlink_to("absent"), "pipe": lambda: os.mkfifo(place), "folder": place.mkdir}[kind]()
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "told"),
+    [
+        ("text", "link", "b.txt: a link to nothing; restore"),
+        ("text", "pipe", "b.txt: no regular file"),
+        ("text", "name", "\\xff.txt: the name is not UTF-8; rename it"),
+        ("pg19", "link", "b.txt: a link to nothing; restore"),
+        ("pg19", "folder", "b.txt: no regular file"),
+        ("pg19", "name", "\\xff.txt: the name is not UTF-8; rename it"),
+    ],
+)
+def test_what_cannot_be_read_as_a_file_is_named_and_never_passed_over(
+    data_prep: Callable, refused: Callable, tokenizer_folder: Path, tmp_path: Path, source: str, kind: str, told: str
+) -> None:
+    folder = tmp_path / "corpus" / "train"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("it was")
+    unusual_file(folder, kind)
+    words = ("--input", tmp_path / "corpus", "--tokenizer", tokenizer_folder, "--output", tmp_path / "t")
+    assert refused(data_prep("tokenize", "--source", source, *words), told)
+
+
+def test_linked_folders_are_read_and_a_circle_of_links_is_named(
+    data_prep: Callable, refused: Callable, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folder, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere"
+    for place, name in ((folder, "a.txt"), (elsewhere, "b.txt")):
+        place.mkdir()
+        (place / name).write_text("it was")
+    (folder / "sub").symlink_to(elsewhere)
+    words = words_for(folder, tokenizer_folder, tmp_path / "t")
+    assert data_prep(*words).code == 0
+    assert [TokensReader(tmp_path / "t").id(index) for index in range(2)] == ["a", "sub/b"]
+    (folder / "round").symlink_to(".")
+    assert refused(data_prep(*words), "round: a link to a folder that it lies in; remove it")
+
+
+def test_a_quote_that_never_ends_in_metadata_csv_is_named(
+    data_prep: Callable, refused: Callable, tokenizer_folder: Path, books: Path, tmp_path: Path
+) -> None:
+    with open(books / "metadata.csv", "a") as out:
+        out.write('1000,"A book,1859,http://example.org\n' + "x" * 140_000)
+    words = ("--input", books, "--tokenizer", tokenizer_folder, "--output", tmp_path / "t")
+    assert refused(data_prep("tokenize", *words), "metadata.csv line ", "field limit", "correct the quotes")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -234,31 +326,55 @@ def test_a_file_system_without_room_ends_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("command", ["tokenize", "pack", "mix", "tokenizer"])
-def test_an_output_below_a_file_is_refused(
-    data_prep: Callable,
-    refused: Callable,
-    tokenizer_folder: Path,
-    tokens_folder: Path,
-    books: Path,
-    tmp_path: Path,
-    command: str,
-) -> None:
-    (tmp_path / "file").write_text("a file where a folder should be")
-    words = {
+COMMANDS = ["tokenize", "pack", "mix", "tokenizer"]
+
+
+@pytest.fixture
+def words_of(tokenizer_folder: Path, tokens_folder: Path, books: Path) -> dict[str, tuple]:
+    """The arguments of each command but for its output."""
+    few = '{"longmit": {"samples": 0}, "longalpaca": {"samples": 2}}'
+    return {
         "tokenize": ("--input", books, "--tokenizer", tokenizer_folder),
         "pack": ("--input", tokens_folder, "--length", 64),
-        "mix": (
-            "--part",
-            f"longalpaca={tokens_folder}",
-            "--settings",
-            '{"longmit": {"samples": 0}, "longalpaca": {"samples": 2}}',
-        ),
+        "mix": ("--part", f"longalpaca={tokens_folder}", "--settings", few),
         "tokenizer": ("--tokenizer", tokenizer_folder),
-    }[command]
-    assert refused(
-        data_prep(command, *words, "--output", tmp_path / "file" / "out"), "cannot be written", "another place"
-    )
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_output_below_a_file_is_refused(
+    data_prep: Callable, refused: Callable, words_of: dict, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "file").write_text("a file where a folder should be")
+    output = tmp_path / "file" / "out"
+    assert refused(data_prep(command, *words_of[command], "--output", output), "cannot be written", "another place")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_folder_with_a_file_of_a_person_is_never_replaced(
+    data_prep: Callable, refused: Callable, words_of: dict, tmp_path: Path, command: str
+) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine")
+    assert refused(data_prep(command, *words_of[command], "--output", output), "holds notes.txt", "move it away")
+    assert [path.name for path in output.iterdir()] == ["notes.txt"]
+
+
+def test_an_earlier_output_is_replaced(data_prep: Callable, words_of: dict, tmp_path: Path) -> None:
+    for command in ("tokenize", "pack", "tokenizer"):
+        for _ in range(2):
+            assert data_prep(command, *words_of[command], "--output", tmp_path / f"{command}-output").code == 0
+
+
+def test_a_folder_of_another_purpose_is_not_taken_for_unfinished_shards(
+    data_prep: Callable, refused: Callable, words_of: dict, tmp_path: Path
+) -> None:
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "notes.txt").write_text("mine")
+    told = refused(data_prep("tokenize", *words_of["tokenize"], "--output", tmp_path / "out"), "holds notes.txt")
+    assert told
+    assert (tmp_path / "out.partial" / "notes.txt").is_file()
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_beside_it_is_refused(
@@ -271,6 +387,21 @@ def test_a_tokenizer_with_more_ids_than_the_model_beside_it_is_refused(
     assert refused(data_prep("tokenizer", *words), *told)
     (chat_folder / "config.json").write_text('{"vocab_size": 512}')
     assert data_prep("tokenize", "--input", books, *words).code == 0
+
+
+def test_a_text_in_a_parquet_file_that_is_not_utf8_costs_its_own_row(
+    data_prep: Callable, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    texts = pa.array([b"it was", b"caf\xe9", b"the best"]).view(pa.string())
+    pq.write_table(pa.table({"text": texts}), folder / "a.parquet")
+    words = words_for(folder, tokenizer_folder, tmp_path / "t", "--on-bad-record", "quarantine")
+    assert data_prep(*words).code == 0
+    counts = json.loads((tmp_path / "t" / "manifest.json").read_text())["counts"]
+    assert counts["documents"] == {"in": 3, "out": 2, "dropped": {"not UTF-8": 1}}
+    (line,) = (tmp_path / "t" / "quarantine.jsonl").read_text().splitlines()
+    assert json.loads(line)["where"] == "a.parquet row 2"
 
 
 def test_a_damaged_zstd_file_keeps_what_is_whole(data_prep: Callable, tokenizer_folder: Path, tmp_path: Path) -> None:

@@ -168,3 +168,18 @@ def test_a_download_that_was_killed_goes_on_in_the_next_run(
     assert data_prep(*words(server, tmp_path / "file")).code == 0
     assert server.asked[before:] == ["bytes=1500000-"]
     assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256", "told"),
+    [
+        ("http://127.0.0.1:9/a", "zz", "--sha256 zz: not 64 hexadecimal digits; copy"),
+        ("ftp://example.org/a", DIGEST, "ftp://example.org/a: not an http or https address; correct"),
+        ("file:///a", DIGEST, "file:///a: not an http or https address; correct"),
+    ],
+)
+def test_a_hash_or_address_that_is_none_is_told_before_anything_is_fetched(
+    data_prep: Callable, refused: Callable, tmp_path: Path, url: str, sha256: str, told: str
+) -> None:
+    words = ("--url", url, "--sha256", sha256, "--output", tmp_path / "file", "--wait", 0, "--tries", 1)
+    assert refused(data_prep("fetch", *words), told)

@@ -113,16 +113,34 @@ def test_detect_equals_plain_autograd_on_transformers(hf_folder, rows, data, tmp
         ('{"input_ids": [1, 131], "labels": [1, 1]}', "line 1: a token id is outside 0..130"),
         ('{"input_ids": [1, 2], "labels": [1, -100]}', "line 1: no labelled token after the first"),
         ("", "no rows"),
+        ("\udcff", "line 1: not a JSON object with input_ids and labels ('utf-8' codec can't decode"),
+        ('{"input_ids": [' + "9" * 5000 + '], "labels": [1]}', "line 1: not a JSON object with input_ids and labels"),
+        ("[" * 100_000, "line 1: not a JSON object with input_ids and labels"),
     ],
 )
 def test_a_bad_row_is_one_line_with_the_cure_and_exit_code_2(hf_folder, tmp_path, capsys, line, complaint):
     data, output = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
-    data.write_text(line + "\n")
+    data.write_bytes((line + "\n").encode("utf-8", "surrogateescape"))
     argv = ["detect", "--model", hf_folder, "--data", data, "--output", output, "--lr", LR, "--beta", BETA]
     assert command_line.main("megatron_cdt", COMMANDS, [str(word) for word in argv]) == 2
     (told,) = capsys.readouterr().err.strip().splitlines()
     assert complaint in told
     assert not output.exists()
+
+
+@pytest.mark.parametrize("words", [["--lr", "nan"], ["--beta", "inf"]])
+def test_a_number_that_is_none_is_refused(tmp_path, capsys, words):
+    given = ["detect", "--model", "m", "--data", "d", "--output", "o", "--lr", "1", "--beta", "1", *words]
+    with pytest.raises(SystemExit) as ended:
+        command_line.main("megatron_cdt", COMMANDS, given)
+    assert ended.value.code == 2
+    assert f"{words[1]} is not a finite number" in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_folder_is_told_before_the_work(hf_folder, data, tmp_path, capsys):
+    argv = ["detect", "--model", hf_folder, "--data", data, "--output", tmp_path, "--lr", LR, "--beta", BETA]
+    assert command_line.main("megatron_cdt", COMMANDS, [str(word) for word in argv]) == 2
+    assert "a folder; name the file to write" in capsys.readouterr().err
 
 
 def test_more_processes_than_context_parallel_ranks_are_refused(hf_folder, data, tmp_path):

@@ -60,8 +60,8 @@ class LayoutSettings(Settings):
 class TrainSettings(MethodSettings):
     """One training run, from a start checkpoint to an exported model."""
 
-    steps: int = Field(gt=0, description="optimizer steps of the whole run")
-    global_batch_rows: int = Field(gt=0, description="rows of one optimizer step, over all processes")
+    steps: int = Field(gt=0, lt=2**31, description="optimizer steps of the whole run")
+    global_batch_rows: int = Field(gt=0, lt=2**31, description="rows of one optimizer step, over all processes")
     learning_rate: float = Field(gt=0, description="peak learning rate")
     min_learning_rate: float = Field(default=0.0, ge=0, description="learning rate of the last step (cosine)")
     warmup_steps: int = Field(default=0, ge=0, description="steps of linear warm-up to the peak")

@@ -77,6 +77,12 @@ def test_without_a_configuration_it_is_the_demo(project):
     assert "Nothing to be done" in project.snakemake("-n").stdout
 
 
+def test_snakemakes_own_report_holds_the_page(project):
+    made = project.snakemake("--report", "about.html", "--configfile", "config/demo.yaml")
+    assert made.returncode == 0, made.stdout
+    assert "results/demo/report.html" in (project.folder / "about.html").read_text()
+
+
 def test_slurm_is_asked_for_a_job_with_its_time_and_memory_and_no_requeueing(fresh, slurm):
     refused = fresh.snakemake(
         *("--profile", "slurm", "--configfile", "config/demo.yaml", "--retries", "0"),

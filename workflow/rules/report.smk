@@ -9,7 +9,7 @@ rule report:
         pictured=pictured_cells("<results>/samples/{benchmark}/{task}/{length}.jsonl"),
         detected=pictured_cells("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl"),
     output:
-        page="<results>/report.html",
+        page=report("<results>/report.html", category="Results"),
         numbers="<results>/report.json",
         tables=directory("<results>/report.tables"),
     log:

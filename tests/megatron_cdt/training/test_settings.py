@@ -19,6 +19,7 @@ from tests.megatron_cdt.training.job import train_settings
         ({"min_learning_rate": 0.1}, "min_learning_rate 0.1 is above learning_rate 0.01"),
         ({"adam_betas": [0.9, 1.0]}, "adam_betas"),
         ({"steps": 0}, "steps"),
+        ({"steps": 10**30}, "steps"),
         ({"learnig_rate": 0.1}, "known keys: .*learning_rate"),
     ],
 )

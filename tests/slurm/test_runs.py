@@ -283,8 +283,10 @@ def test_an_audit_speaks_of_slurm_s_jobs_and_is_verified(scenarios):
     with open(folder / "jobs.tsv", encoding="utf-8") as table:
         jobs = [job for job in csv.DictReader(table, delimiter="\t") if job["slurm_job_id"]]
     assert {job["sacct_state"] for job in jobs} == {"COMPLETED"}
-    trainings = [job["slurm_nodes"] for job in jobs if job["command"] == "megatron_cdt train"]
-    assert all(re.fullmatch(r"node\[\d[-,]\d\]", nodes) for nodes in trainings)
+    trainings = [job for job in jobs if job["command"] == "megatron_cdt train"]
+    assert all(re.fullmatch(r"node\[\d[-,]\d\]", job["slurm_nodes"]) for job in trainings)
+    assert {job["rule"] for job in trainings} == {"train"}
+    assert all(float(job["benchmark_seconds"]) > 0 for job in trainings)
     verified = subprocess.run(
         [sys.executable, "-m", "workflow.audit", "verify", folder], cwd=clone.folder, capture_output=True, text=True
     )

@@ -62,15 +62,23 @@ def row_of(run: Run, job: dict, accounting: dict[str, dict]) -> dict:
     }
 
 
+def log_of(run: Run, job: dict) -> str | None:
+    """Where a job's messages went; what srun starts sends them through a pipe, and a training is told by its output."""
+    if log := run.inside(job.get("log") or ""):
+        return log
+    trained = run.output_of(job) if job["arguments"][0] == "train" else None
+    return f"logs/train/{Path(trained).name}.log" if trained else None
+
+
 def rule_of(run: Run, job: dict) -> str | None:
     """The rule of a job: the folder, or the name, of its log."""
-    log = run.inside(job.get("log") or "")
+    log = log_of(run, job)
     return Path(log).with_suffix("").parts[1] if log and log.startswith("logs/") else None
 
 
 def benchmark_of(run: Run, job: dict) -> dict[str, str]:
     """The line that Snakemake measured for a job: its benchmark lies where its log lies, under another name."""
-    log = run.inside(job.get("log") or "")
+    log = log_of(run, job)
     path = run.folder / Path("benchmarks", *Path(log).parts[1:]).with_suffix(".tsv") if log else None
     if not path or not path.is_file():
         return {}

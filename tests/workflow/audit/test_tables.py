@@ -2,7 +2,10 @@
 
 import json
 
-from workflow.audit.jobs_table import accounting_of
+import pytest
+
+from workflow.audit.jobs_table import accounting_of, benchmark_of, rule_of
+from workflow.audit.run import Run
 from workflow.audit.training import attempts
 
 SACCT = """17|COMPLETED|120||cpu=4,gres/gpu=2,mem=8G,node=2|n[1-2]
@@ -37,3 +40,13 @@ def test_the_memory_of_a_slurm_job_is_that_of_its_largest_step():
     assert jobs["17"]["NodeList"] == "n[1-2]"
     assert jobs["18"]["State"] == "FAILED"
     assert jobs["18"]["MaxRSS"] == ""
+
+
+@pytest.mark.parametrize("log", ["results/r/logs/train/cdt.log", None], ids=["a file", "a pipe to srun"])
+def test_a_training_has_its_rule_and_benchmark_whether_or_not_srun_started_it(tmp_path, log):
+    (tmp_path / "benchmarks/train").mkdir(parents=True)
+    (tmp_path / "benchmarks/train/cdt.tsv").write_text("s\tmax_rss\n3.5\t100.2\n")
+    run = Run(tmp_path, "results/r")
+    job = {"log": log, "arguments": ["train", "--output", "results/r/models/cdt"]}
+    assert rule_of(run, job) == "train"
+    assert benchmark_of(run, job) == {"s": "3.5", "max_rss": "100.2"}

@@ -14,6 +14,7 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.norm import rms_norm
 from megatron_cdt.engine.transformer_engine import FusedAttention
+from megatron_cdt.huggingface.config import write_config
 from megatron_cdt.huggingface.fresh import initialize_weights
 from megatron_cdt.objectives.cdt import ContextDenoising, detect
 from megatron_cdt.objectives.ce import CrossEntropy
@@ -39,16 +40,7 @@ ARCHITECTURE = Architecture(
 def hf_folder(tmp_path_factory) -> Path:
     """A small Llama of transformers, its weights such that attention is far from uniform."""
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=1024,
-        hidden_size=512,
-        intermediate_size=1024,
-        num_hidden_layers=4,
-        num_attention_heads=8,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        initializer_range=0.05,
-    )
+    config = LlamaConfig(**write_config(ARCHITECTURE))
     folder = tmp_path_factory.mktemp("llama")
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder

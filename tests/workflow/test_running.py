@@ -1,5 +1,6 @@
 """Running the workflow: what a failure shows, what survives it, where it may be started, what Slurm is asked for."""
 
+import base64
 import os
 import re
 from pathlib import Path
@@ -80,7 +81,9 @@ def test_without_a_configuration_it_is_the_demo(project):
 def test_snakemakes_own_report_holds_the_page(project):
     made = project.snakemake("--report", "about.html", "--configfile", "config/demo.yaml")
     assert made.returncode == 0, made.stdout
-    assert "results/demo/report.html" in (project.folder / "about.html").read_text()
+    # As a link that holds the whole page.
+    page = base64.b64encode((project.folder / "results/demo/report.html").read_bytes()).decode()
+    assert f"base64,{page}" in (project.folder / "about.html").read_text()
 
 
 def test_slurm_is_asked_for_a_job_with_its_time_and_memory_and_no_requeueing(fresh, slurm):

@@ -80,6 +80,7 @@ def test_an_8b_model_costs_about_six_operations_a_weight_and_token():
 
 def test_the_peak_is_the_listed_devices_and_unknown_elsewhere():
     assert peak_of("NVIDIA H100 80GB HBM3", "bfloat16") == 989
+    assert peak_of("NVIDIA H200", "bfloat16") == 989
     assert peak_of("NVIDIA H100 PCIe", "bfloat16") == 756
     assert peak_of("NVIDIA GH200 480GB", "float32") == 67
     assert peak_of("Some Other Device", "bfloat16") is None

@@ -47,7 +47,8 @@ def validated(kind: type[SomeSettings], values: dict, origin: str) -> SomeSettin
     except ValidationError as error:
         # An unknown key first: where it is a misspelt one, it is why another is missing.
         first = min(error.errors(), key=lambda complaint: complaint["type"] != "extra_forbidden")
-        place = ": ".join([origin, ".".join(str(part) for part in first["loc"])][: 1 + bool(first["loc"])])
+        key = ".".join(str(part) for part in first["loc"])
+        place = f"{origin}: {key}" if key else origin
         message = first["msg"].removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
         raise InputError(f"{place}: {message}{hint(kind, first)}") from None
 

@@ -5,11 +5,11 @@ import sys
 from contracts import command_line
 
 COMMANDS = {
-    "build": ("eval.build_command", "Write the samples of one task at one length."),
-    "generate": ("eval.generate_command", "Let a model answer a samples file; resumes where it was stopped."),
-    "score": ("eval.score_command", "Score predictions against their samples."),
-    "aggregate": ("eval.aggregate_command", "Average the scores of one model as a benchmark's tables do."),
-    "report": ("eval.report_command", "Write one self-contained HTML page, and its numbers as JSON."),
+    "build": ("eval.commands.build", "Write the samples of one task at one length."),
+    "generate": ("eval.commands.generate", "Let a model answer a samples file; resumes where it was stopped."),
+    "score": ("eval.commands.score", "Score predictions against their samples."),
+    "aggregate": ("eval.commands.aggregate", "Average the scores of one model as a benchmark's tables do."),
+    "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """The benchmarks and their tasks: who builds the samples, who scores them, what a model must produce for them.
 
-The modules are named, not imported, so that an edit of one task leaves the code hash of the others alone. Nothing
-heavy is imported here: Snakemake reads this on every node.
+Functions are named, not imported ("module:function"), so that an edit of one task leaves the code hash of the others
+alone. Nothing heavy is imported here: Snakemake reads this on every node.
 """
 
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from contracts.errors import InputError
+from eval.benchmarks.helmet.tasks import TASKS as HELMET_TASKS
 
 Answer = Literal["losses", "text", "norms", "token_scores"]
 # Data that the workflow makes or knows by itself; every other key is one of `eval.data`.
@@ -16,54 +19,50 @@ WORKFLOW_DATA = ("books", "train_tokens", "evaluator")
 
 @dataclass(frozen=True)
 class Task:
-    """One task: `answer` is what a prediction holds (norms come from `megatron_cdt detect`, all else from `generate`;
-    token scores from the task's own `answer_module`: opened(folder, device, settings) -> what answers a row).
+    """One task: `build` and `score` are the functions of its samples and of its scores, as module:function; `answer` is
+    what a prediction holds (norms come from `megatron_cdt detect`, all else from `generate`; token scores from the
+    task's own `answer_module`: opened(folder, device, settings) -> what answers a row).
 
     `needs` are the data that its samples cannot be built without, `takes` those that are used where they are given:
     keys of `eval.data`, or WORKFLOW_DATA. `judges` are the models that its scorer asks, where `eval.data` gives them.
     """
 
-    build_module: str
-    score_module: str
+    build: str
+    score: str
     answer: Answer = "text"
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
     answer_module: str = ""
 
+    @property
+    def build_module(self) -> str:
+        """The module whose code the samples depend on."""
+        return self.build.partition(":")[0]
+
+    @property
+    def score_module(self) -> str:
+        """The module whose code the scores depend on."""
+        return self.score.partition(":")[0]
+
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark: its tasks by name, and the module that makes its tables' numbers from the scores.
+    """One benchmark: its tasks by name, and the function that makes its tables' numbers from the scores.
 
     `optional_ending` is what published files add to the names of tasks, and a person may: qasper_e.
     """
 
     tasks: dict[str, Task]
-    aggregate_module: str = "eval.aggregates.task_mean"
+    aggregate: str = "eval.scoring.task_mean:aggregate"
     optional_ending: str = ""
 
+    @property
+    def aggregate_module(self) -> str:
+        """The module whose code the averages depend on."""
+        return self.aggregate.partition(":")[0]
 
-def helmet(build: str, score: str, takes: tuple[str, ...] = (), judges: tuple[str, ...] = ()) -> Task:
-    """One HELMET task, by its builder and its scorer in eval.benchmarks.helmet."""
-    package = "eval.benchmarks.helmet"
-    return Task(f"{package}.{build}", f"{package}.{score}", needs=("helmet",), takes=takes, judges=judges)
 
-
-HELMET_TASKS = {
-    **dict.fromkeys(("niah_mk_2", "niah_mk_3", "niah_mv"), helmet("recall", "score_answers")),
-    "json_kv": Task("eval.benchmarks.helmet.json_kv", "eval.benchmarks.helmet.score_answers", takes=("helmet",)),
-    **dict.fromkeys(("nq", "triviaqa", "hotpotqa", "popqa"), helmet("rag", "score_answers")),
-    "msmarco": helmet("rerank", "score_ranking"),
-    **dict.fromkeys(("trec_coarse", "trec_fine", "banking77", "clinc150", "nlu"), helmet("icl", "score_answers")),
-    "narrativeqa": helmet("narrativeqa", "score_judged", ("reference_tokenizer",), ("judge",)),
-    **dict.fromkeys(("infbench_qa", "infbench_choice"), helmet("infbench", "score_answers", ("reference_tokenizer",))),
-    "infbench_sum": helmet("infbench", "score_judged", ("reference_tokenizer",), ("judge",)),
-    "multi_lexsum": helmet("multi_lexsum", "score_judged", ("reference_tokenizer",), ("judge",)),
-    **dict.fromkeys(("asqa", "qampari"), helmet("cite", "score_cited", judges=("nli",))),
-}
-
-RULER_SCORE = "eval.benchmarks.ruler.score"
 NEEDLES_IN_LINES = ("niah_single_1", "niah_multikey_2", "niah_multikey_3")
 NEEDLES_IN_ESSAYS = ("niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multivalue", "niah_multiquery")
 LONGBENCH_TASKS = (
@@ -72,16 +71,41 @@ LONGBENCH_TASKS = (
 )
 
 
+def loss_task(benchmark: str, text: str, **more: tuple[str, ...]) -> Task:
+    """A task that measures the loss on books or reports."""
+    package = f"eval.benchmarks.{benchmark}"
+    return Task(f"{package}.build:{text}", f"{package}.score:score", "losses", **more)
+
+
+def ruler_task(module: str, **more: tuple[str, ...]) -> Task:
+    """One RULER task, by the module that builds it."""
+    return Task(f"eval.benchmarks.ruler.{module}:build", "eval.benchmarks.ruler.score:score", **more)
+
+
 def question_task(benchmark: str) -> Task:
     """A task whose samples come from the benchmark's published file, eval.data.BENCHMARK."""
-    return Task(f"eval.benchmarks.{benchmark}.build", f"eval.benchmarks.{benchmark}.score", needs=(benchmark,))
+    package = f"eval.benchmarks.{benchmark}"
+    return Task(f"{package}.build:build", f"{package}.score:score", needs=(benchmark,))
+
+
+def helmet_task(name: str) -> Task:
+    """One HELMET task as its own table has it."""
+    package, described = "eval.benchmarks.helmet", HELMET_TASKS[name]
+    files = ("helmet",)
+    return Task(
+        f"{package}.{described.build}",
+        f"{package}.{described.score}",
+        needs=files if described.needs_files else (),
+        takes=(*(() if described.needs_files else files), *(("reference_tokenizer",) * described.counts_documents)),
+        judges=(described.judge,) if described.judge else (),
+    )
 
 
 def hops_task(answer: Answer, answer_module: str = "") -> Task:
     """One task of the multi-hop probe, by what detects its tokens."""
     return Task(
-        "eval.benchmarks.hops.compose",
-        "eval.benchmarks.hops.score",
+        "eval.benchmarks.hops.build:build",
+        "eval.benchmarks.hops.score:score",
         answer,
         needs=("books",),
         takes=("needles", "babi"),
@@ -92,68 +116,46 @@ def hops_task(answer: Answer, answer_module: str = "") -> Task:
 BENCHMARKS = {
     "perplexity": Benchmark(
         {
-            "books": Task(
-                "eval.benchmarks.perplexity.books",
-                "eval.benchmarks.perplexity.score",
-                "losses",
-                needs=("books",),
-                takes=("train_tokens",),
-            ),
-            "govreport": Task(
-                "eval.benchmarks.perplexity.govreport",
-                "eval.benchmarks.perplexity.score",
-                "losses",
-                needs=("govreport",),
-                takes=("reference_tokenizer",),
-            ),
+            "books": loss_task("perplexity", "books", needs=("books",), takes=("train_tokens",)),
+            "govreport": loss_task("perplexity", "govreport", needs=("govreport",), takes=("reference_tokenizer",)),
         }
     ),
     "longppl": Benchmark(
         {
-            "books": Task(
-                "eval.benchmarks.longppl.books",
-                "eval.benchmarks.longppl.score",
-                "losses",
-                needs=("books", "evaluator"),
-            ),
-            "govreport": Task(
-                "eval.benchmarks.longppl.govreport",
-                "eval.benchmarks.longppl.score",
-                "losses",
-                needs=("govreport", "evaluator"),
-                takes=("reference_tokenizer",),
+            "books": loss_task("longppl", "books", needs=("books", "evaluator")),
+            "govreport": loss_task(
+                "longppl", "govreport", needs=("govreport", "evaluator"), takes=("reference_tokenizer",)
             ),
         }
     ),
     "ruler": Benchmark(
         {
-            **{name: Task("eval.benchmarks.ruler.niah", RULER_SCORE) for name in NEEDLES_IN_LINES},
-            **{
-                name: Task("eval.benchmarks.ruler.niah", RULER_SCORE, takes=("essays", "books"))
-                for name in NEEDLES_IN_ESSAYS
-            },
-            "vt": Task("eval.benchmarks.ruler.vt", RULER_SCORE),
-            "cwe": Task("eval.benchmarks.ruler.cwe", RULER_SCORE, takes=("english_words",)),
-            "fwe": Task("eval.benchmarks.ruler.fwe", RULER_SCORE),
-            "qa_1": Task("eval.benchmarks.ruler.qa", RULER_SCORE, needs=("squad",)),
-            "qa_2": Task("eval.benchmarks.ruler.qa", RULER_SCORE, needs=("hotpotqa",)),
+            **{name: ruler_task("niah") for name in NEEDLES_IN_LINES},
+            **{name: ruler_task("niah", takes=("essays", "books")) for name in NEEDLES_IN_ESSAYS},
+            "vt": ruler_task("vt"),
+            "cwe": ruler_task("cwe", takes=("english_words",)),
+            "fwe": ruler_task("fwe"),
+            "qa_1": ruler_task("qa", needs=("squad",)),
+            "qa_2": ruler_task("qa", needs=("hotpotqa",)),
         }
     ),
     "babilong": Benchmark(
         {
             f"qa{number}": Task(
-                "eval.benchmarks.babilong.compose",
-                "eval.benchmarks.babilong.score",
+                "eval.benchmarks.babilong.build:build",
+                "eval.benchmarks.babilong.score:score",
                 needs=("books", "babi"),
                 takes=("babilong_subset",),
             )
             for number in range(1, 11)
         }
     ),
-    "helmet": Benchmark(HELMET_TASKS, "eval.benchmarks.helmet.aggregate"),
+    "helmet": Benchmark(
+        {name: helmet_task(name) for name in HELMET_TASKS}, "eval.benchmarks.helmet.aggregate:aggregate"
+    ),
     "longbench": Benchmark(
         {name: question_task("longbench") for name in LONGBENCH_TASKS},
-        "eval.benchmarks.longbench.aggregate",
+        "eval.benchmarks.longbench.aggregate:aggregate",
         optional_ending="_e",
     ),
     "quality": Benchmark({"quality": question_task("quality")}),
@@ -163,13 +165,19 @@ BENCHMARKS = {
         {
             **{f"{hops}hop": hops_task("norms") for hops in (2, 3, 4)},
             **{
-                f"{hops}hop_{detector}": hops_task("token_scores", f"eval.benchmarks.hops.{detector}")
+                f"{hops}hop_{detector}": hops_task("token_scores", f"eval.detection.{detector}")
                 for detector in ("attention", "longppl")
                 for hops in (2, 3, 4)
             },
         }
     ),
 }
+
+
+def function_at(place: str) -> Callable:
+    """The function that `module:function` names."""
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 def known_benchmark(name: str) -> Benchmark:

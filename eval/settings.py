@@ -8,16 +8,16 @@ from pydantic import Field, PositiveInt, model_validator
 
 from contracts.settings import Settings
 from eval.backends.settings import GenerationSettings
-from eval.benchmarks.babilong.settings import BabilongSettings
+from eval.benchmarks.babilong import BabilongSettings
 from eval.benchmarks.helmet.settings import HelmetSettings
-from eval.benchmarks.hops.settings import HopsSettings
-from eval.benchmarks.longbench.settings import LongBenchSettings
-from eval.benchmarks.longppl.settings import LongPPLSettings
-from eval.benchmarks.nq.settings import NQSettings
-from eval.benchmarks.perplexity.settings import PerplexitySettings
-from eval.benchmarks.qasper.settings import QasperSettings
-from eval.benchmarks.quality.settings import QualitySettings
-from eval.benchmarks.ruler.settings import RulerSettings
+from eval.benchmarks.hops import HopsSettings
+from eval.benchmarks.longbench import LongBenchSettings
+from eval.benchmarks.longppl import LongPPLSettings
+from eval.benchmarks.nq import NQSettings
+from eval.benchmarks.perplexity import PerplexitySettings
+from eval.benchmarks.qasper import QasperSettings
+from eval.benchmarks.quality import QualitySettings
+from eval.benchmarks.ruler import RulerSettings
 from eval.inference.settings import InferenceSettings
 
 

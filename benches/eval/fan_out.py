@@ -16,8 +16,8 @@ from pathlib import Path
 import yaml
 
 from benches.train.report import Table, verdict
+from eval.building.samples import Cell, write_samples
 from eval.registry import known_task
-from eval.samples import Cell, write_samples
 from workflow.why import jobs_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -15,12 +15,12 @@ from transformers import PreTrainedModel
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
 from eval.backends.decoding import Decoder
+from eval.backends.models import choose_device, load_model, stop_tokens, token_losses
 from eval.backends.request import Answer, Request, stopped_answer
 from eval.backends.settings import GenerationSettings
 from eval.inference.methods import SPARSE
 from eval.inference.prompt_attention import PromptAttention, give_attention, takes_prompt_attention
 from eval.inference.settings import InferenceName, InferenceSettings
-from eval.models import choose_device, load_model, stop_tokens, token_losses
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,12 @@ from types import ModuleType
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.backends.facts import SEED
+from eval.backends.model_files import end_tokens
 from eval.backends.request import Answer, Backend, Request, early_ends, stopped_answer
-from eval.backends.settings import GenerationSettings
+from eval.backends.settings import SEED, GenerationSettings
 from eval.backends.transformers_backend import open_backend as open_transformers
 from eval.inference.methods import SPARSE
 from eval.inference.settings import InferenceName, InferenceSettings
-from eval.model_files import end_tokens
 
 # Requests that the engine gets at once: enough to fill its batches.
 GROUP = 256

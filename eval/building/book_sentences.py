@@ -13,7 +13,7 @@ import nltk
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
 from eval.building.books import Book
-from eval.building.counting import cumulative
+from eval.building.filling import cumulative
 
 # A stretch of a book of so many characters for every token that is needed holds more than enough.
 CHARACTERS_PER_TOKEN = 10

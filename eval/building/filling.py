@@ -7,9 +7,10 @@ constant (chat template, BOS): the first whole tokenization tells it, and a righ
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from contracts.errors import InputError
+from contracts.tokenizer import Tokenizer
 
 # A prediction this close to the length (tokens) is checked: tokens that join over a border may cost or save as much.
 DOUBT = 4
@@ -55,3 +56,36 @@ def most_units(predicted: Callable[[int], int], budget: int, low: int, high: int
         step *= 2
     reach = range(low + 1, min(low + step, high - 1) + 1)
     return low + bisect_right(reach, budget, key=predicted)
+
+
+def largest_fitting(fits: Callable[[int], bool], smallest: int) -> int | None:
+    """The largest count for which `fits` holds, found by doubling and halving; None where `smallest` fails.
+
+    `fits` must be monotone: once it fails it fails for every larger count.
+    """
+    if not fits(smallest):
+        return None
+    low, high = smallest, smallest * 2
+    while fits(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def piece_tokens(tokenizer: Tokenizer, pieces: Sequence[str], before: str) -> list[int]:
+    """Tokens of each piece where it stands after `before`: what it adds, not what it would take alone.
+
+    Alone, a piece may get a token of its own for its beginning (sentencepiece's dummy prefix).
+    """
+    alone = len(tokenizer.encode(before))
+    return [len(ids) - alone for ids in tokenizer.encode_batch([before + piece for piece in pieces])]
+
+
+def cumulative(costs: Sequence[int]) -> list[int]:
+    """[0, costs[0], costs[0] + costs[1], ...]."""
+    sums = [0]
+    for cost in costs:
+        sums.append(sums[-1] + cost)
+    return sums

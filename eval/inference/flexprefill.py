@@ -10,8 +10,7 @@ diagonals that cover gamma of it (vertical-slash). The first column and the main
 import torch
 import torch.nn.functional as F
 
-from eval.inference.block_attention import causal_blocks, count_blocks
-from eval.inference.prompt_attention import PromptAttention
+from eval.inference.prompt_attention import PromptAttention, causal_blocks, count_blocks
 from eval.inference.settings import FlexPrefillSettings, InferenceSettings
 
 

@@ -16,8 +16,7 @@ import torch.nn.functional as F
 
 from contracts.errors import InputError
 from contracts.files import existing_file
-from eval.inference.block_attention import causal_blocks, count_blocks
-from eval.inference.prompt_attention import PromptAttention
+from eval.inference.prompt_attention import PromptAttention, causal_blocks, count_blocks
 from eval.inference.settings import InferenceSettings
 
 # Scores of one head and so many rows of estimates are held at once (numbers).

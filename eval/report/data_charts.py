@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from contracts.errors import InputError
 from contracts.files import existing_file
+from eval.building.samples import read_json
 from eval.report.charts import Axes, grid, number
-from eval.samples import read_json
 
 # What a summary may hold: (its key, title, label of the axis).
 DISTRIBUTIONS = (

@@ -8,8 +8,8 @@ from contracts.errors import InputError
 from contracts.files import existing_file
 from contracts.fingerprint import sha256_file
 from contracts.tokenizer import Tokenizer
-from eval.predictions import check_identities
-from eval.samples import read_json, read_json_lines, read_samples
+from eval.building.samples import read_json, read_json_lines, read_samples
+from eval.inference.predictions import check_identities
 
 BYTE_PIECE = re.compile(r"(<0x[0-9A-F]{2}>)+")
 # Longer stretches of irrelevant text are shown by their two ends.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.benchmarks.helmet import aggregate as helmet
-from eval.benchmarks.helmet.protocol import tasks_of
+from eval.benchmarks.helmet.tasks import tasks_of
 from eval.benchmarks.longbench import aggregate as longbench
 from eval.benchmarks.longbench.tasks import CATEGORIES, WITHOUT_E_EDITION, plain_name
 from eval.report.inputs import ReportData, column_of

@@ -9,9 +9,8 @@ from eval.report.inputs import Curve, ReportData
 from eval.report.notes import notes, size_text, unigram_bound
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol_section
 from eval.report.paper_tables import PaperTable
-from eval.report.score_tables import scores_section
 from eval.report.style import STYLE
-from eval.report.tables import detection_table, headline_table, provenance_table, score_hash_table
+from eval.report.tables import detection_table, headline_table, provenance_table, score_hash_table, scores_section
 from eval.report.token_picture import picture, picture_legend
 
 TELEMETRY = (

@@ -3,8 +3,7 @@
 import json
 from html import escape
 
-from eval.report.charts import Series, legend, line_chart
-from eval.report.heatmap import heatmap_svg, heatmaps
+from eval.report.charts import Series, heatmap_svg, heatmaps, legend, line_chart
 from eval.report.inputs import ReportData, column_of
 from eval.report.paper_tables import PaperTable
 from eval.report.table_formats import as_html

@@ -1,7 +1,7 @@
-"""What a scorer gives back, and the two statistics that they share."""
+"""What a scorer gives back, the two statistics that they share, and a metric applied to every sample."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from contracts.errors import InputError
@@ -46,3 +46,23 @@ def finite_numbers(prediction: dict, key: str, count: int) -> list[float]:
     if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values):
         raise InputError(f"prediction {prediction['id']}: '{key}' holds a value that is no number; check the model")
     return values
+
+
+def scored_texts(rows: list[dict], name: str, metric: Callable[[dict], float]) -> Scored:
+    """Mean of metric(row) (0 to 1) over the samples, in percent, with its standard error, and every answer."""
+    per_sample = [scored_text(row, metric) for row in rows]
+    details = [
+        {"id": row.get("id"), "score": 100.0 * value, "answer": row["prediction"], "expected": row["answers"]}
+        for row, value in zip(rows, per_sample, strict=True)
+    ]
+    percent = [row["score"] for row in details]
+    score = mean(percent)
+    return Scored({name: score, "standard_error": standard_error(percent)}, details, score, per_sample)
+
+
+def scored_text(row: dict, metric: Callable[[dict], float]) -> float:
+    """The metric of one answer; what it cannot do with it is said with the prediction's id."""
+    try:
+        return metric(row)
+    except InputError as error:
+        raise InputError(f"prediction {row.get('id')}: {error}") from None

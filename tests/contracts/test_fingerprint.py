@@ -6,7 +6,7 @@ from contracts.fingerprint import REPOSITORY, ROOMS, code_sources, data_files
 def test_the_code_behind_a_command_has_its_imports_and_the_data_beside_them():
     sources = code_sources("eval.benchmarks.ruler.niah")
     assert "contracts.errors" in sources
-    assert "eval.benchmarks.ruler.wording/wording.json" in sources
+    assert "eval.benchmarks.ruler.prompts/wording.json" in sources
 
 
 def test_every_data_file_beside_the_code_is_in_some_fingerprint():

@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from contracts.tokenizer import load_tokenizer
-from eval.building.build_context import BuildContext
+from eval.building.context import BuildContext
 from eval.settings import EvalSettings
 
 BOOK = Path(__file__).parents[2] / "resources" / "pg19" / "test" / "860.txt"

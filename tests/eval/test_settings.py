@@ -1,4 +1,3 @@
-import importlib
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from pydantic import ValidationError
 from contracts.errors import InputError
 from contracts.settings import Settings, load_settings
 from eval.cells import cell_settings, cells_of, suits
-from eval.registry import BENCHMARKS, WORKFLOW_DATA, known_benchmark, known_task
+from eval.registry import BENCHMARKS, WORKFLOW_DATA, function_at, known_benchmark, known_task
 from eval.settings import BenchmarksSection, DataSettings, EvalSettings
 
 SECTIONS = {
@@ -90,9 +89,9 @@ def test_every_benchmark_has_settings_whose_default_is_all_of_its_tasks():
 @pytest.mark.parametrize(("benchmark", "task"), EVERY_TASK)
 def test_every_task_has_a_builder_a_scorer_and_data_that_can_be_given(benchmark, task):
     known = known_task(benchmark, task)
-    assert callable(importlib.import_module(known.build_module).build)
-    assert callable(importlib.import_module(known.score_module).score)
-    assert callable(importlib.import_module(known_benchmark(benchmark).aggregate_module).aggregate)
+    assert callable(function_at(known.build))
+    assert callable(function_at(known.score))
+    assert callable(function_at(known_benchmark(benchmark).aggregate))
     assert {*known.needs, *known.takes} <= {*WORKFLOW_DATA, *DataSettings.model_fields}
 
 

@@ -15,6 +15,8 @@ rule aggregate:
         mem_mb=1000,
         runtime=30,
     params:
-        code=lambda wildcards: code_of("eval.aggregate_command", KNOWN_BENCHMARKS[wildcards.benchmark].aggregate_module),
+        code=lambda wildcards: code_of(
+            "eval.commands.aggregate", KNOWN_BENCHMARKS[wildcards.benchmark].aggregate_module
+        ),
     shell:
         "python -m eval aggregate --scores {input.scores:q} --output {output.aggregate:q} > {log:q} 2>&1"

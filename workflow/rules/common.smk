@@ -326,19 +326,19 @@ def code_of_answers(wildcards):
     """The code behind the answers of a task by a method."""
     own = known_task(wildcards.benchmark, wildcards.task).answer_module
     modules = answering_modules(wildcards.inference, config["eval"]["generation"]["backend"])
-    return code_of("eval.generate_command", *modules, *([own] if own else []))
+    return code_of("eval.commands.generate", *modules, *([own] if own else []))
 
 
 @asked_often
 def code_of_samples(wildcards):
     """The code behind the samples of a task."""
-    return code_of("eval.build_command", known_task(wildcards.benchmark, wildcards.task).build_module)
+    return code_of("eval.commands.build", known_task(wildcards.benchmark, wildcards.task).build_module)
 
 
 @asked_often
 def code_of_score(wildcards):
     """The code behind the score of a task."""
-    return code_of("eval.score_command", known_task(wildcards.benchmark, wildcards.task).score_module)
+    return code_of("eval.commands.score", known_task(wildcards.benchmark, wildcards.task).score_module)
 
 
 def cell_paths(pattern, answers=("text", "losses", "norms", "token_scores"), models=None):

@@ -6,8 +6,7 @@ names are passed over. A list of objects must be named whole, and nothing else.
 
 from contracts.errors import InputError
 from eval.benchmarks.babilong.prompts import labels
-from eval.scoring.scored import Scored
-from eval.scoring.text_scores import scored_texts
+from eval.scoring.scored import Scored, scored_texts
 
 ENDS = (".", "<context>", "<example>")
 # Longer answers with a comma are lists of objects.

@@ -5,7 +5,7 @@ out: {"lengths": {length: {"tasks", "categories", "average", "missing", "labels"
 invariant: a length that lacks a task has no average; `labels` name the stand-ins behind any of its numbers.
 """
 
-from eval.benchmarks.helmet.protocol import CATEGORIES, TASKS, tasks_of
+from eval.benchmarks.helmet.tasks import CATEGORIES, TASKS, tasks_of
 from eval.scoring.scored import mean
 
 

@@ -4,32 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from eval.benchmark_settings import BenchmarkSettings
-from eval.benchmarks.helmet.protocol import TASKS
+from eval.benchmarks.helmet.tasks import TASKS
+from eval.benchmarks.settings import BenchmarkSettings
 
-TaskName = Literal[
-    "niah_mk_2",
-    "niah_mk_3",
-    "niah_mv",
-    "json_kv",
-    "nq",
-    "triviaqa",
-    "hotpotqa",
-    "popqa",
-    "msmarco",
-    "trec_coarse",
-    "trec_fine",
-    "banking77",
-    "clinc150",
-    "nlu",
-    "narrativeqa",
-    "infbench_qa",
-    "infbench_choice",
-    "infbench_sum",
-    "multi_lexsum",
-    "asqa",
-    "qampari",
-]
+TaskName = Literal[*TASKS]
 
 
 class HelmetSettings(BenchmarkSettings):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from contracts.chat_template import ChatFrame
-from eval.building.build_context import BuildContext
+from eval.building.context import BuildContext
 from eval.building.prompts import prompt_writer
 
 IGNORED = -100

@@ -1,14 +1,17 @@
 """LongBench-E prompts: a published record in its set's published wording, the middle cut out where it is too long.
 
+in : a folder with qasper_e.jsonl, ..., musique.jsonl (or in its `data`, as published; also .gz), or a file: records
+     with input, context, answers, length (words), all_classes
 invariant: with `limit: prompt` the text is the published script's, to the character.
 """
 
+from pathlib import Path
+
 from contracts.manifest import describe_files
-from eval.benchmarks.longbench.records import chosen_records, record_file
 from eval.benchmarks.longbench.tasks import LongBenchTask, task_called
-from eval.building.build_context import BuildContext, Built
-from eval.building.prompts import Prompt
-from eval.building.truncation import sample_in_cell, sample_of_limit
+from eval.building.context import BuildContext, Built
+from eval.building.prompts import Prompt, sample_in_cell, sample_of_limit
+from eval.building.records import check_fields, chosen, each_record, file_called
 
 
 def build(context: BuildContext) -> Built:
@@ -50,3 +53,19 @@ def sample_of(context: BuildContext, prompt: Prompt) -> dict:
     if context.options.limit == "prompt":
         return sample_of_limit(context, prompt, context.length)
     return sample_in_cell(context, prompt)
+
+
+FIELDS = {"input": str, "context": str, "answers": list, "length": int}
+
+
+def record_file(path: Path, task: LongBenchTask) -> Path:
+    """The file of one set in the folder `path`."""
+    return file_called(path, (f"{task.record_file}.jsonl",))
+
+
+def chosen_records(context: BuildContext, task: LongBenchTask) -> list[dict]:
+    """The records of a set that the settings ask for."""
+    path = record_file(context.data("longbench"), task)
+    records = list(each_record(path))
+    check_fields(path, records, FIELDS)
+    return chosen(records, context.options.samples, context.settings.seed, "longbench", task.name)

@@ -8,9 +8,8 @@ invariant: only the first line counts, as in Lost in the Middle: copying passage
 from collections.abc import Callable
 from dataclasses import replace
 
-from eval.scoring.scored import Scored
+from eval.scoring.scored import Scored, scored_texts
 from eval.scoring.squad_metrics import best, contains_answer, exact_match
-from eval.scoring.text_scores import scored_texts
 
 
 def score(task: str, rows: list[dict], facts: dict) -> Scored:

@@ -8,9 +8,8 @@ invariant: equal to the official evaluator's Answer F1; of equally good referenc
 from dataclasses import replace
 
 from contracts.errors import InputError
-from eval.scoring.scored import Scored, mean
+from eval.scoring.scored import Scored, mean, scored_texts
 from eval.scoring.squad_metrics import best, token_f1
-from eval.scoring.text_scores import scored_texts
 
 TYPES = ("extractive", "abstractive", "boolean", "none")
 

@@ -9,8 +9,7 @@ import re
 from dataclasses import replace
 
 from contracts.errors import InputError
-from eval.scoring.scored import Scored, mean
-from eval.scoring.text_scores import scored_texts
+from eval.scoring.scored import Scored, mean, scored_texts
 
 LETTER = re.compile(r"\b[A-D]\b")
 

@@ -10,12 +10,10 @@ from random import Random
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.benchmarks.ruler.prompts import ruler_sample
-from eval.benchmarks.ruler.wording import prompt_of
+from eval.benchmarks.ruler.prompts import prompt_of, ruler_sample
 from eval.benchmarks.ruler.words import all_words, english_words
-from eval.building.build_context import BuildContext, Built
-from eval.building.counting import cumulative, piece_tokens
-from eval.building.filling import fill
+from eval.building.context import BuildContext, Built
+from eval.building.filling import cumulative, fill, piece_tokens
 
 COMMON = 10
 LONG_FROM = 4096

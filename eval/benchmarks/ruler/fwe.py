@@ -10,11 +10,9 @@ from random import Random
 import numpy as np
 from scipy.special import zeta
 
-from eval.benchmarks.ruler.prompts import ruler_sample
-from eval.benchmarks.ruler.wording import prompt_of
-from eval.building.build_context import BuildContext, Built
-from eval.building.counting import piece_tokens
-from eval.building.filling import fill
+from eval.benchmarks.ruler.prompts import prompt_of, ruler_sample
+from eval.building.context import BuildContext, Built
+from eval.building.filling import fill, piece_tokens
 
 NOISE_WORD = "..."
 LETTERS = 6

@@ -16,7 +16,7 @@ import numpy as np
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.building.counting import cumulative, piece_tokens
+from eval.building.filling import cumulative, piece_tokens
 
 # Needles lie in the essay at depths (percent) from 40 even steps, rounded.
 DEPTHS = tuple(int(depth) for depth in np.round(np.linspace(0, 100, num=40)))

@@ -1,16 +1,98 @@
 """qa_1 and qa_2: a question of SQuAD or HotpotQA, its paragraphs, and as many others as fit, in random order.
 
+in : SQuAD (v1.1 or v2.0 JSON), HotpotQA (distractor JSON); questions that SQuAD marks as impossible are left out
 Sample i asks the file's question i. Its own paragraphs come first into the choice, then the others of its article
 (SQuAD), then any; where the file has no more, they repeat.
 """
 
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.benchmarks.ruler.documents import Question, Questions, read_hotpotqa, read_squad
-from eval.benchmarks.ruler.prompts import ruler_sample
-from eval.benchmarks.ruler.wording import prompt_of, wording
-from eval.building.build_context import BuildContext, Built
-from eval.building.counting import cumulative, piece_tokens
-from eval.building.filling import fill
+from eval.benchmarks.ruler.prompts import prompt_of, ruler_sample, wording
+from eval.building.context import BuildContext, Built
+from eval.building.filling import cumulative, fill, piece_tokens
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, its answers, and its paragraphs as indices into Questions.documents."""
+
+    text: str
+    answers: list[str]
+    gold: list[int]
+    related: list[int]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A file's different paragraphs, and its questions."""
+
+    documents: list[str]
+    questions: list[Question]
+
+
+def read_squad(path: Path) -> Questions:
+    """SQuAD's dev file; InputError where the file is something else."""
+    try:
+        articles = [
+            [(paragraph["context"], paragraph["qas"]) for paragraph in article["paragraphs"]]
+            for article in json_value(path)["data"]
+        ]
+        documents, places = in_places({context for article in articles for context, _ in article})
+        questions = [
+            Question(
+                asked["question"],
+                [answer["text"] for answer in asked["answers"]],
+                [places[context]],
+                [places[other] for other, _ in article if other != context],
+            )
+            for article in articles
+            for context, asked_here in article
+            for asked in asked_here
+            if not asked.get("is_impossible", False)
+        ]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: not in SQuAD's format ({error}); give dev-v2.0.json or dev-v1.1.json") from None
+    return checked(path, documents, questions)
+
+
+def read_hotpotqa(path: Path) -> Questions:
+    """HotpotQA's distractor dev file; InputError where the file is something else."""
+    try:
+        records = [
+            (record["question"], record["answer"], [f"{title}\n{''.join(text)}" for title, text in record["context"]])
+            for record in json_value(path)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not in HotpotQA's format ({error}); give hotpot_dev_distractor_v1.json") from None
+    documents, places = in_places({text for _, _, texts in records for text in texts})
+    questions = [Question(asked, [answer], [places[text] for text in texts], []) for asked, answer, texts in records]
+    return checked(path, documents, questions)
+
+
+def json_value(path: Path) -> object:
+    """The JSON value in a file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); fetch the file again") from None
+
+
+def in_places(texts: set[str]) -> tuple[list[str], dict[str, int]]:
+    """(the texts sorted, the place of each)."""
+    ordered = sorted(texts)
+    return ordered, {text: place for place, text in enumerate(ordered)}
+
+
+def checked(path: Path, documents: list[str], questions: list[Question]) -> Questions:
+    """InputError where there is no question."""
+    if not questions:
+        raise InputError(f"{path}: holds no question that has an answer; give the whole file")
+    return Questions(documents, questions)
+
 
 SOURCES = {"qa_1": ("squad", read_squad), "qa_2": ("hotpotqa", read_hotpotqa)}
 # Paragraphs are counted in steps of so many as they are needed: HotpotQA has 66,000.

@@ -9,8 +9,7 @@ import re
 from dataclasses import replace
 
 from contracts.errors import InputError
-from eval.scoring.scored import Scored
-from eval.scoring.text_scores import scored_texts
+from eval.scoring.scored import Scored, scored_texts
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f]")
 ANY_WILL_DO = ("qa_1", "qa_2")

@@ -9,9 +9,8 @@ from itertools import pairwise
 from random import Random
 
 from eval.benchmarks.ruler.haystacks import NoiseLines
-from eval.benchmarks.ruler.prompts import ruler_sample
-from eval.benchmarks.ruler.wording import noise, prompt_of
-from eval.building.build_context import BuildContext, Built
+from eval.benchmarks.ruler.prompts import noise, prompt_of, ruler_sample
+from eval.building.context import BuildContext, Built
 from eval.building.filling import fill
 
 EXAMPLE_LETTERS, CHAIN_LETTERS = 3, 5

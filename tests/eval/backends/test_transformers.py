@@ -6,9 +6,8 @@ from transformers import AutoModelForCausalLM
 
 from contracts.errors import InputError
 from eval.backends import decoding
-from eval.backends.facts import backend_facts
 from eval.backends.request import Request
-from eval.backends.settings import GenerationSettings
+from eval.backends.settings import GenerationSettings, backend_facts
 from eval.backends.transformers_backend import open_backend
 from eval.inference.settings import InferenceSettings
 

@@ -6,8 +6,7 @@ import json
 import pytest
 
 from contracts.errors import InputError
-from eval.building.published_files import chosen, file_called
-from eval.building.record_files import each_record
+from eval.building.records import chosen, each_record, file_called
 
 RECORDS = [{"a": 1}, {"b": "line\u2028separator"}]
 

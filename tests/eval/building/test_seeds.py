@@ -3,7 +3,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.building.seeds import sample_generator
+from eval.building.context import sample_generator
 
 seeds = st.integers(0, 2**32)
 

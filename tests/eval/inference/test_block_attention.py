@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.inference.block_attention import block_sparse_attention, causal_blocks, count_blocks
+from eval.inference.prompt_attention import block_sparse_attention, causal_blocks, count_blocks
 
 BLOCK = 8
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.inference.chunks import chunks, words
+from eval.inference.rag import chunks, words
 
 TEXT = st.text(alphabet="ab 1.!?;\n。中文", max_size=200)
 

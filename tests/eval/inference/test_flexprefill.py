@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from eval.inference.block_attention import causal_blocks
 from eval.inference.flexprefill import chosen_blocks, root_divergence
+from eval.inference.prompt_attention import causal_blocks
 from eval.inference.settings import FlexPrefillSettings
 
 BLOCK = 8

@@ -12,9 +12,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from contracts.errors import InputError
 from eval.building.prompt_writer import PromptWriter
-from eval.inference.chunks import chunks, words
-from eval.inference.rag import Retriever, opener
-from eval.inference.retrieval import Contriever, bm25_scores
+from eval.inference.rag import Contriever, Retriever, bm25_scores, chunks, opener, words
 from eval.inference.settings import RagSettings
 
 FACT = "Ada keeps the red lantern in the cellar."

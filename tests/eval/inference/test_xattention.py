@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from eval.inference import xattention
-from eval.inference.block_attention import causal_blocks
+from eval.inference.prompt_attention import causal_blocks
 from eval.inference.xattention import chosen_blocks
 
 BLOCK = 8

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from eval.benchmarks.helmet.protocol import TASKS as HELMET_TASKS
+from eval.benchmarks.helmet.tasks import TASKS as HELMET_TASKS
 from eval.benchmarks.longbench.tasks import CATEGORIES
 from eval.registry import BENCHMARKS
 from eval.report.inputs import ReportData

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from eval.benchmarks.longbench.aggregate import aggregate
-from eval.report.heatmap import BINS, heatmaps
+from eval.report.charts import BINS, heatmaps
 from eval.report.measured import BABILONG_TASKS, Measurements
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol
 from eval.report.paper_tables import paper_tables
-from eval.report.score_tables import scores_csv, scores_section
 from eval.report.table_formats import as_csv, as_html, as_latex
+from eval.report.tables import scores_csv, scores_section
 from eval.scoring.scored import mean
 
 

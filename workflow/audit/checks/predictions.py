@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from contracts.fingerprint import sha256_file
-from eval.model_files import model_digest
+from eval.backends.model_files import model_digest
 from workflow.audit.checks.difference import Audited, Difference
 from workflow.audit.run import Run, option, read_lines
 

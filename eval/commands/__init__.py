@@ -1,0 +1,1 @@
+"""The commands: build samples, generate predictions, score and average them, write the report."""

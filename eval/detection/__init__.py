@@ -1,0 +1,1 @@
+"""Detectors: which tokens of a text does the model's answer rest on?"""

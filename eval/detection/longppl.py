@@ -1,0 +1,39 @@
+"""Critical tokens by LongPPL: tokens that the long context makes easier to guess, found by the evaluated model itself.
+
+in : a model folder; rows of hops; the settings longppl_*
+out: {"token_scores": loss with the context cut to K..K+d-1 tokens minus loss with the whole row [n], nats (0 where it
+      is not cut, so for the first K tokens), "critical": 1 where LongPPL's two conditions hold}
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from eval.backends.models import choose_device, load_model, long_and_short_losses
+
+
+def opened(folder: str, device: str, settings: dict) -> Callable[[dict], dict]:
+    """The detection of one row after the other, by the cell's settings."""
+    model = load_model(folder, choose_device(device))
+    options = settings["benchmarks"]["hops"]
+
+    def detect(row: dict) -> dict:
+        ids = row["input_ids"]
+        window, stride = window_and_stride(len(ids), options["longppl_window"], options["longppl_stride"])
+        long, short = long_and_short_losses(model, ids, window, stride)
+        gains = short - long
+        critical = (gains > options["longppl_alpha"]) & (long < -options["longppl_beta"])
+        # The first token has no loss.
+        scores = torch.nan_to_num(gains, nan=0.0)
+        return {"token_scores": [0.0, *scores.tolist()], "critical": [0, *critical.int().tolist()]}
+
+    return detect
+
+
+def window_and_stride(tokens: int, window: int, stride: int) -> tuple[int, int]:
+    """K and d for a row: as given, or both smaller by the same factor where K is more than half of the row.
+
+    The first run of d tokens after K has its whole context still: with a d as long as the rest nothing would be cut.
+    """
+    usable = max(min(window, tokens // 2), 1)
+    return usable, max(stride * usable // window, 1)

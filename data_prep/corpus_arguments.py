@@ -29,7 +29,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
 def corpus_of(arguments: argparse.Namespace) -> CorpusSettings:
     """The corpus that the arguments name; InputError where they name none."""
     given = load_settings(CorpusSettings, arguments.corpus).model_dump() if arguments.corpus else {}
-    given |= {key: value for key in CorpusSettings.model_fields if (value := getattr(arguments, key)) is not None}
+    given |= {key: value for key in CorpusSettings.model_fields if (value := getattr(arguments, key, None)) is not None}
     if "path" not in given:
         raise InputError(f"{arguments.command}: no corpus; give --input PATH or --corpus S")
     return validated(CorpusSettings, given, arguments.command)

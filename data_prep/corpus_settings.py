@@ -5,9 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.settings import Settings
+from data_prep.drill_settings import DrillSettings
 
 LineEnds = Literal["lf", "keep"]
-SourceName = Literal["pg19", "text", "longmit", "longalpaca"]
+SourceName = Literal["pg19", "text", "longmit", "longalpaca", "drills"]
 
 
 class CorpusSettings(Settings):
@@ -29,6 +30,11 @@ class CorpusSettings(Settings):
     )
     max_record_megabytes: int = Field(
         64, ge=1, description="megabytes (10^6 bytes) of the longest record; it is held in memory whole"
+    )
+
+    drills: DrillSettings | None = Field(
+        None,
+        description="source drills: the samples that are generated between the sentences of `path`, a PG-19 folder",
     )
 
     def decisive(self) -> dict:

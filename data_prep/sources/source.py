@@ -49,6 +49,17 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Drill:
+    """A generated text and the parts of it that are learned."""
+
+    id: str
+    text: str
+    answers: Spans  # half-open spans of the text that are learned; one at the end of the text learns to stop too
+    evidence: Spans  # spans that the answers rest on
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class BadRecord:
     """A record that cannot be used: where it lies, why, and what to do."""
 
@@ -101,7 +112,7 @@ class Source(Protocol):
     def shards(self, size: int) -> Sequence[Shard]:
         """The work in order, about `size` bytes of source each, in whole records."""
 
-    def records(self, shard: Shard) -> Iterator[Document | Sample | BadRecord]:
+    def records(self, shard: Shard) -> Iterator[Document | Sample | Drill | BadRecord]:
         """The records of one shard in order."""
 
 

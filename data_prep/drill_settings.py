@@ -4,7 +4,7 @@ from pydantic import Field, model_validator
 
 from contracts.settings import Settings
 
-KINDS = ("repeats", "needles", "stories", "books")
+KINDS = ("echoes", "pairs", "repeats", "needles", "stories", "books")
 
 
 class DrillSettings(Settings):
@@ -12,8 +12,12 @@ class DrillSettings(Settings):
 
     samples: int = Field(1000, ge=1, description="samples of the split train (count)")
     validation_samples: int = Field(100, ge=1, description="samples of the split validation (count)")
-    characters_min: int = Field(150, ge=50, description="length of the shortest sample (characters)")
-    characters_max: int = Field(1500, ge=50, description="length of the longest sample (characters)")
+    characters_min: int = Field(150, ge=20, description="length of the shortest sample (characters)")
+    characters_max: int = Field(1500, ge=20, description="length of the longest sample (characters)")
+    echoes: float = Field(0.0, ge=0, description="share of samples of echoes, a b a, to begin with (a weight)")
+    pairs: float = Field(
+        0.0, ge=0, description="share of samples of pairs a b, in which b is to follow a again (a weight)"
+    )
     repeats: float = Field(
         1.0, ge=0, description="share of samples in which stretches of words come again at random distances (a weight)"
     )
@@ -25,6 +29,9 @@ class DrillSettings(Settings):
     others_max: int = Field(4, ge=0, description="most facts of a story that no question rests on (count)")
     direct: float = Field(
         0.3, ge=0, le=1, description="share of stories whose answer is the place alone; the others name the chain"
+    )
+    instruction: bool = Field(
+        True, description="tell before a story's questions how to answer; false: for samples too short for it"
     )
     noise: float = Field(
         0.5, ge=0, le=1, description="share of needle samples hidden in RULER's noise; the others lie among sentences"

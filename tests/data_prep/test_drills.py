@@ -17,10 +17,9 @@ from data_prep.sources.drills import words
 from data_prep.sources.drills.sample import Admission, digest_of, read_held_out
 from data_prep.sources.source import Document, Drill, open_source
 from data_prep.tokenize_settings import TokenizeSettings
-from eval.benchmarks.hops import own_words
 from eval.benchmarks.hops import stories as probe
-from eval.benchmarks.ruler.needles import NEEDLE_TASKS, needle_sentence
-from eval.benchmarks.ruler.wording import needle_prompt, noise
+from eval.benchmarks.ruler.niah import NEEDLE_TASKS, needle_sentence
+from eval.benchmarks.ruler.prompts import needle_prompt, noise
 
 PG19 = Path(__file__).resolve().parents[2] / "resources" / "pg19"
 MOVED = re.compile(r"(\w+) (?:walked|moved|went|went back|journeyed|travelled) to the (\w+)\.")
@@ -96,9 +95,33 @@ def test_a_needle_lies_in_the_text_once_and_is_asked_for_by_its_key() -> None:
         ]
 
 
+def copied(kind: str) -> list[Drill]:
+    """Samples of one kind of copying alone."""
+    return generated(**{"repeats": 0, "needles": 0, "stories": 0, "books": 0} | {kind: 1})
+
+
+def test_an_echo_is_the_word_before_the_last() -> None:
+    for drill in copied("echoes"):
+        for begin, end in drill.answers:
+            assert drill.text[:begin].split()[-2] == drill.text[begin:end].strip()
+
+
+def test_a_pair_stays_together_and_comes_again_at_many_distances() -> None:
+    distances = set()
+    for drill in copied("pairs"):
+        follows = {}
+        for begin, end in drill.answers:
+            first, second = drill.text[:begin].split()[-1], drill.text[begin:end].strip()
+            assert follows.setdefault(first, second) == second
+            earlier = re.search(rf" {first} {second}\b", drill.text).end()
+            assert earlier < begin
+            distances.add((begin - earlier) // 10)
+    assert len(distances) > 20
+
+
 def test_repeated_stretches_lie_at_many_distances_behind_the_first() -> None:
     distances = set()
-    for drill in generated(needles=0, stories=0, books=0):
+    for drill in copied("repeats"):
         for begin, end in drill.answers:
             again = drill.text[begin:end]
             first = drill.text.index(again)
@@ -125,10 +148,10 @@ def test_the_words_are_those_of_the_benchmarks() -> None:
         assert question.format(**places) == words.QUESTIONS[hops]
         line = f"{words.INSTRUCTION.format(form=words.PLACE_ALONE)}\nQuestion: {question}\nAnswer:"
         assert line == probe.INSTRUCTION.format(question=question)
-    assert set(own_words.PEOPLE) <= set(words.PEOPLE)
-    assert set(own_words.OBJECTS) <= set(words.THINGS)
-    assert set(own_words.PLACES) <= set(words.PLACES)
-    theirs = {form.replace("{object}", "{thing}") for form in (*own_words.TAKES, *own_words.MOVES, *own_words.DROPS)}
+    assert set(probe.PEOPLE) <= set(words.PEOPLE)
+    assert set(probe.OBJECTS) <= set(words.THINGS)
+    assert set(probe.PLACES) <= set(words.PLACES)
+    theirs = {form.replace("{object}", "{thing}") for form in (*probe.TAKES, *probe.MOVES, *probe.DROPS)}
     assert theirs <= {*words.TAKES, *words.MOVES, *words.DROPS}
 
 

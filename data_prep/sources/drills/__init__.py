@@ -1,4 +1,4 @@
-"""Generated samples that teach a small model to retrieve: repeats, needles, stories, and passages of books.
+"""Generated samples that teach a small model to retrieve: copying, needles, stories, and passages of books.
 
 in : a PG-19 folder (its split's books give the sentences between the facts), corpus.drills
 out: a Drill per sample, a Document per passage of a book
@@ -16,14 +16,15 @@ from contracts.errors import InputError
 from data_prep.corpus_settings import CorpusSettings
 from data_prep.drill_settings import KINDS, DrillSettings
 from data_prep.sources import pg19
+from data_prep.sources.drills.copying import echoes, pairs, repeats
 from data_prep.sources.drills.needles import needles
 from data_prep.sources.drills.passages import Passages
-from data_prep.sources.drills.repeats import repeats
 from data_prep.sources.drills.sample import Admission, drill_of, read_held_out
 from data_prep.sources.drills.stories import stories
 from data_prep.sources.source import Document, Drill, Part, Shard, shards_of_parts
 
 SPLITS = ("train", "validation")
+COPYING = {"echoes": echoes, "pairs": pairs, "repeats": repeats}
 PART_SAMPLES = 256  # samples of a part: a shard is some parts
 
 
@@ -84,7 +85,7 @@ def sample(number: int, settings: DrillSettings, passages: Passages, admission: 
     name = f"{kind}-{number}"
     if kind == "books":
         return Document(name, passages.passage(generator, characters))
-    if kind == "repeats":
-        return drill_of(name, repeats(generator, characters, passages))
+    if kind in COPYING:
+        return drill_of(name, COPYING[kind](generator, characters, passages))
     made = {"needles": needles, "stories": stories}[kind]
     return drill_of(name, made(generator, characters, settings, passages, admission))

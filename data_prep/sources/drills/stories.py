@@ -50,26 +50,34 @@ class Chain:
         return lead + "".join(f" {step}" for step in self.steps)
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a story asks."""
+
+    direct: bool  # for the place alone
+    instruction: bool  # after a text that says so
+
+
 def stories(
     generator: Random, characters: int, settings: DrillSettings, passages: Passages, admission: Admission
 ) -> list[Piece]:
     """A story of as many chains as drawn, fewer where `characters` do not hold them, every one asked about."""
-    direct = generator.random() < settings.direct
+    form = Form(generator.random() < settings.direct, settings.instruction)
     count = generator.randint(1, settings.chains_max)
     people, things = generator.sample(PEOPLE, len(PEOPLE)), generator.sample(THINGS, len(THINGS))
     chains = [
         chain(generator, person, thing, generator.choice(settings.hops), admission)
         for person, thing in zip(people[:count], things[:count], strict=True)
     ]
-    while len(chains) > 1 and length_of(told(chains, direct, facts_of(chains))) > characters:
+    while len(chains) > 1 and length_of(told(chains, form, facts_of(chains))) > characters:
         chains.pop()
-    room = characters - length_of(told(chains, direct, facts_of(chains)))
+    room = characters - length_of(told(chains, form, facts_of(chains)))
     drawn = [
         other_fact(generator, people[count:], things[count:]) for _ in range(generator.randint(0, settings.others_max))
     ]
     others = [fact for fact, end in zip(drawn, accumulate(map(len, drawn)), strict=True) if end + len(drawn) <= room]
     sentences = passages.fill(generator, room - sum(len(fact) + 1 for fact in others))
-    return told(chains, direct, between(generator, in_turn(generator, chains), others, sentences))
+    return told(chains, form, between(generator, in_turn(generator, chains), others, sentences))
 
 
 def chain(generator: Random, person: str, thing: str, hops: int, admission: Admission) -> Chain:
@@ -121,10 +129,11 @@ def between(generator: Random, facts: list[Piece], others: list[str], sentences:
     return body
 
 
-def told(chains: list[Chain], direct: bool, body: list[Piece]) -> list[Piece]:
+def told(chains: list[Chain], form: Form, body: list[Piece]) -> list[Piece]:
     """The body, the instruction, and every chain's question with its answer."""
-    form = PLACE_ALONE if direct else NAME_THE_CHAIN
-    pieces = [Piece(body[0].text.lstrip(), body[0].kind), *body[1:], Piece("\n" + INSTRUCTION.format(form=form))]
+    pieces = [Piece(body[0].text.lstrip(), body[0].kind), *body[1:]]
+    if form.instruction:
+        pieces.append(Piece("\n" + INSTRUCTION.format(form=PLACE_ALONE if form.direct else NAME_THE_CHAIN)))
     for chain in chains:
-        pieces += [Piece(f"\nQuestion: {chain.question}\nAnswer:"), Piece(chain.answer(direct), "answer")]
+        pieces += [Piece(f"\nQuestion: {chain.question}\nAnswer:"), Piece(chain.answer(form.direct), "answer")]
     return pieces

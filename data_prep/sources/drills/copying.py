@@ -1,0 +1,111 @@
+"""Copying, in three steps: echoes, pairs, and repeats of whole stretches, all of random words.
+
+A model finds what followed an earlier occurrence of a word by two things: a head that looks at the token before, and
+one that looks for a token whose predecessor is the present one. An echo (a b a) needs the first alone and is learned
+at once; a pair (a b, and later b after a) needs both, and is learned soon after, at random distances and among few
+others; a stretch that comes again is the same without an end. Without echoes, the second and the third stay at "one
+of the words of this text" for millions of tokens, and at a fixed distance they would be learned by position.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from data_prep.sources.drills.passages import Passages
+from data_prep.sources.drills.sample import Piece, length_of
+from data_prep.sources.drills.words import PEOPLE, PLACES, THINGS, words_of
+
+Draw = Callable[[Random, int], list[str]]
+STORY_WORDS = [*PEOPLE, *THINGS, *PLACES]
+AGAIN = 0.65  # share of stretches that repeat an earlier one
+ONE_KIND = 0.7  # share of samples whose stretches all have words of one kind
+SHORTEST, LONGEST = 3, 16  # words of a stretch
+CHARACTERS_PER_WORD = 20  # of a sample, for every word of its longest stretch
+CHARACTERS_PER_PAIR = 35  # of a sample, for each of its pairs
+MOST_FILLER = 4  # words between two pairs
+
+
+def echoes(generator: Random, characters: int, passages: Passages) -> list[Piece]:
+    """At most `characters`, but one echo at least: a word, another one, and the first again."""
+    pieces: list[Piece] = []
+    while True:
+        first, second = generator.sample(STORY_WORDS, 2)
+        found = [Piece(f" {first} {second}"), Piece(f" {first}", "answer"), *filler(generator, passages)]
+        characters -= length_of(found)
+        if characters < 0 and pieces:
+            return pieces
+        pieces += found
+
+
+def pairs(generator: Random, characters: int, passages: Passages) -> list[Piece]:
+    """Pairs of words with a filler between them, then the first words again, each with its second, in any order."""
+    count = generator.randint(2, max(2, characters // CHARACTERS_PER_PAIR))
+    chosen = generator.sample(STORY_WORDS, 2 * count)
+    couples = list(zip(chosen[:count], chosen[count:], strict=True))
+    pieces: list[Piece] = []
+    for first, second in couples:
+        pieces += [*filler(generator, passages), Piece(f" {first} {second}")]
+    asked = False
+    while True:
+        first, second = generator.choice(couples)
+        found = [*filler(generator, passages), Piece(f" {first}"), Piece(f" {second}", "answer")]
+        if asked and length_of([*pieces, *found]) > characters:
+            return pieces
+        pieces += found
+        asked = True
+
+
+def filler(generator: Random, passages: Passages) -> list[Piece]:
+    """Some words of a sentence, or digits; often none."""
+    count = min(int(generator.expovariate(0.7)), MOST_FILLER)
+    if generator.random() < 0.3:
+        return [Piece(f" {digit}") for digit in generator.choices("0123456789", k=count)]
+    return [Piece(f" {word}") for word in generator.choices(passages.sentence(generator).split(), k=count)]
+
+
+def repeats(generator: Random, characters: int, passages: Passages) -> list[Piece]:
+    """At most `characters` of stretches, and two of them at least; learned from the second word of a repetition on.
+
+    Nothing says which stretch begins again. Short samples have short stretches, so that few words compete.
+    """
+    longest = min(max(characters // CHARACTERS_PER_WORD, SHORTEST + 1), LONGEST)
+    kinds = word_kinds(passages)
+    if generator.random() < ONE_KIND:
+        kinds = [generator.choice(kinds)]
+    stretches: list[list[str]] = []
+    pieces: list[Piece] = []
+    while True:
+        again = bool(stretches) and generator.random() < AGAIN
+        words = stretch(generator, stretches if again else None, kinds, longest)
+        found = [Piece(words[0]), Piece("".join(words[1:]), "answer")] if again else [Piece("".join(words))]
+        characters -= length_of(found)
+        if characters < 0 and any(piece.kind == "answer" for piece in pieces):
+            return pieces
+        pieces += found
+        if not again:
+            stretches.append(words)
+
+
+def stretch(generator: Random, earlier: Sequence[list[str]] | None, kinds: Sequence[Draw], longest: int) -> list[str]:
+    """The end, of SHORTEST words at least, of an earlier stretch; without earlier ones, new words."""
+    if earlier is None:
+        return generator.choice(kinds)(generator, generator.randint(SHORTEST, longest))
+    words = generator.choice(earlier)
+    return words[generator.randrange(max(1, len(words) - SHORTEST + 1)) :]
+
+
+def word_kinds(passages: Passages) -> list[Draw]:
+    """Draws of some words, of one kind each: digits, words of stories (twice as often), nouns, words of a sentence."""
+
+    def digits(generator: Random, count: int) -> list[str]:
+        return [" ", *generator.choices("0123456789", k=count)]
+
+    def story_words(generator: Random, count: int) -> list[str]:
+        return [f" {word}" for word in generator.sample(STORY_WORDS, count)]
+
+    def nouns(generator: Random, count: int) -> list[str]:
+        return [f" {word}" for word in generator.sample(words_of("noun"), count)]
+
+    def sentence_words(generator: Random, count: int) -> list[str]:
+        return [f" {word}" for word in generator.choices(passages.sentence(generator).split(), k=count)]
+
+    return [digits, story_words, story_words, nouns, sentence_words]

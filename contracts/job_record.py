@@ -2,7 +2,7 @@
 
 in : MEGATRON_CDT_RECORDS=<folder>; without it nothing is written. {run} in it is the run that --output lies in
 out: <folder>/jobs/<start>-<host>-<pid>.json, and, once for all that share them, environments/<sha256>.json and
-     code/<sha256>.json (the modules of this repository that the process had loaded, with their sha256)
+     code/<sha256>.json (the modules of this repository that the process had loaded, each with its fingerprint)
 Invariants: a job's file is there from its start, so an attempt that was killed leaves one without an end; secrets are
 taken out; a record that cannot be written is a warning and never the end of a job.
 """
@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from contracts.code_reach import REPOSITORY, ROOMS, module_fingerprint
 from contracts.errors import InputError
 from contracts.files import atomic_text
-from contracts.fingerprint import REPOSITORY, ROOMS, canonical_json, sha256_file, sha256_value
+from contracts.fingerprint import canonical_json, sha256_value
 from contracts.job_environment import job_environment
 from contracts.secrets import scrub_arguments, scrub_value
 
@@ -30,7 +31,10 @@ SLURM_VARIABLES = (
     *("SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST", "SLURM_NNODES", "SLURM_NODEID", "SLURM_PROCID"),
 )
 # Recording is no part of what a stage computes: its own modules are left out of the code that ran.
-RECORDER = ("contracts.job_record", "contracts.job_environment", "contracts.secrets")
+RECORDER = (
+    *("contracts.job_record", "contracts.job_environment", "contracts.secrets"),
+    *("contracts.code_reach", "contracts.code_syntax"),
+)
 
 
 @contextlib.contextmanager
@@ -103,13 +107,13 @@ def ending(folder: str, started: float) -> dict:
 
 
 def loaded_code() -> dict[str, str]:
-    """{module: sha256} of this repository's modules that the process has loaded."""
+    """{module: fingerprint of what it says} of this repository's modules that the process has loaded."""
     loaded = {}
     for name, module in sorted(sys.modules.items()):
         path = getattr(module, "__file__", None)
         of_a_stage = name.split(".")[0] in ROOMS and name not in RECORDER and not name.endswith(".__main__")
         if of_a_stage and path and Path(path).is_relative_to(REPOSITORY):
-            loaded[name] = sha256_file(path)
+            loaded[name] = module_fingerprint(name)
     return loaded
 
 

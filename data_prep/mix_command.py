@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from contracts.code_reach import code_fingerprint
 from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.files import atomic_folder
-from contracts.fingerprint import code_fingerprint, sha256_value
+from contracts.fingerprint import sha256_value
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, replaceable, write_manifest
 from contracts.packs import refuse_changed_sizes
 from contracts.settings import load_settings

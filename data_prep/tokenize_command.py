@@ -20,10 +20,11 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from contracts.chat_template import template_text
+from contracts.code_reach import code_fingerprint
 from contracts.command_line import positive_int, progress
 from contracts.errors import InputError
 from contracts.files import atomic_text, replace_folder
-from contracts.fingerprint import code_fingerprint, sha256_file, sha256_text, sha256_value
+from contracts.fingerprint import sha256_file, sha256_text, sha256_value
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.settings import load_settings, validated
 from contracts.tokenizer import load_tokenizer

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from contracts.code_reach import code_fingerprint
 from contracts.command_line import positive_int, progress
 from contracts.companion_files import read_companion
 from contracts.errors import InputError
 from contracts.files import atomic_folder
-from contracts.fingerprint import code_fingerprint
 from contracts.huggingface_tokenizer import HuggingFaceTokenizer
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.settings import load_settings, validated

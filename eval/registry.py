@@ -35,16 +35,6 @@ class Task:
     judges: tuple[str, ...] = ()
     answer_module: str = ""
 
-    @property
-    def build_module(self) -> str:
-        """The module whose code the samples depend on."""
-        return self.build.partition(":")[0]
-
-    @property
-    def score_module(self) -> str:
-        """The module whose code the scores depend on."""
-        return self.score.partition(":")[0]
-
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -56,11 +46,6 @@ class Benchmark:
     tasks: dict[str, Task]
     aggregate: str = "eval.scoring.task_mean:aggregate"
     optional_ending: str = ""
-
-    @property
-    def aggregate_module(self) -> str:
-        """The module whose code the averages depend on."""
-        return self.aggregate.partition(":")[0]
 
 
 NEEDLES_IN_LINES = ("niah_single_1", "niah_multikey_2", "niah_multikey_3")

@@ -2,7 +2,7 @@
 
 in : a stage (tokens, packs, train, export, evaluate, report; all where none is given) and Snakemake's options
 out: a line for each rule that would run, with its reasons: a file that is newer or gone, a setting with its old and new
-     value, a module whose code is another, or the rule whose result it reads
+     value, the definitions whose code is another, or the rule whose result it reads
 Nothing is run and nothing is written; Snakemake's dry run knows what has changed, this says it.
 Run: python -m workflow.why packs --configfile my.yaml
 """
@@ -14,8 +14,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from contracts.fingerprint import code_sources, first_difference, is_module
-from workflow.command_code import RECORDS
+from contracts.fingerprint import first_difference
+from workflow.command_code import code_changes
 
 STAGES = ("tokens", "packs", "train", "export", "evaluate", "report", "all")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -128,7 +128,7 @@ def changes(before: list, now: list) -> list[str]:
             words.append(f"the setting {difference}")
     old_code, new_code = ([value for value in side if is_digest(value)] for side in (before, now))
     for old, new in zip(old_code, new_code, strict=False):
-        words.append(f"the code is another: {shortened(changed_modules(old, new))}")
+        words.append(f"the code is another: {shortened(code_changes(old, new))}")
     return words or [f"a parameter was {shortened([*map(str, before)])} and is {shortened([*map(str, now)])}"]
 
 
@@ -141,23 +141,6 @@ def sections_of(values: list) -> list[dict]:
 def is_digest(value: object) -> bool:
     """Whether a parameter is a fingerprint of code."""
     return isinstance(value, str) and bool(SHA256.fullmatch(value))
-
-
-def changed_modules(old: str, new: str) -> list[str]:
-    """The modules in which two fingerprints of code differ, as far as their records are kept."""
-    before, now = (read_record(digest) for digest in (old, new))
-    if before and not now:
-        # A dry run writes no record of the new code: the modules of the old one are looked at as they are now.
-        now = code_sources(*(name for name in before if is_module(name)))
-    if not before or not now:
-        return ["which modules is not on record"]
-    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-
-
-def read_record(digest: str) -> dict[str, str]:
-    """{module: sha256} behind a fingerprint, written when a run used it; empty where there is no record."""
-    path = RECORDS / f"{digest}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 if __name__ == "__main__":

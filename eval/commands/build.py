@@ -9,8 +9,8 @@ run: python -m eval build --benchmark ruler --task vt --length 1024 --tokenizer 
 
 import argparse
 
+from contracts.code_reach import code_fingerprint
 from contracts.command_line import named_paths, natural_int
-from contracts.fingerprint import code_fingerprint
 from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer
 from eval.building.context import BuildContext
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         settings=cell_settings(
             context.settings.model_dump(mode="json"), arguments.benchmark, arguments.task, arguments.length
         ),
-        code=code_fingerprint("eval.commands.build", task.build_module),
+        code=code_fingerprint("eval.commands.build", task.build),
         packages=("torch", "transformers") if "evaluator" in task.needs else ("numpy",),
     )
 

@@ -12,10 +12,11 @@ import argparse
 import json
 from dataclasses import asdict
 
+from contracts.code_reach import code_fingerprint
 from contracts.command_line import named_paths
 from contracts.errors import InputError
 from contracts.files import atomic_text, existing_file
-from contracts.fingerprint import code_fingerprint, sha256_file
+from contracts.fingerprint import sha256_file
 from eval.backends.model_files import model_digest, model_name
 from eval.building.samples import SampleSet, read_json_lines, read_samples
 from eval.inference.predictions import answered_lines, check_identities, read_predictions
@@ -120,7 +121,7 @@ def hashes(predictions: str, task: Task, asked: dict[str, str]) -> dict:
     return {
         **{f"{key}_sha256": model_digest(folder) for key, folder in asked.items()},
         "predictions_sha256": sha256_file(predictions),
-        "code_sha256": code_fingerprint("eval.commands.score", task.score_module),
+        "code_sha256": code_fingerprint("eval.commands.score", task.score),
     }
 
 

@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
+from contracts.code_reach import code_fingerprint
 from contracts.command_line import progress
 from contracts.errors import InputError
-from contracts.fingerprint import code_fingerprint
 from contracts.tokenizer import Tokenizer, load_tokenizer
 from eval.backends.model_files import claimed_window, model_name, parameter_count, remembered_digest
 from eval.backends.request import Answer, Backend, Request, request_of

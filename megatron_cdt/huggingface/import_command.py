@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from contracts.fingerprint import code_fingerprint
+from contracts.code_reach import code_fingerprint
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer

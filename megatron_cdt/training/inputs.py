@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.code_reach import code_fingerprint
 from contracts.files import existing_folder
-from contracts.fingerprint import code_fingerprint, sha256_files, sha256_value
+from contracts.fingerprint import sha256_files, sha256_value
 from contracts.manifest import MANIFEST_NAME, replaceable
 from contracts.packs import PackReader
 from contracts.tokenizer import load_tokenizer

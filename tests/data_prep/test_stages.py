@@ -3,40 +3,33 @@
 import subprocess
 import sys
 
-import pytest
-
-from contracts import fingerprint
+from contracts.code_reach import reached_code
 from data_prep.__main__ import COMMANDS
 
 
-def modules_behind(monkeypatch: pytest.MonkeyPatch, *names: str) -> set[str]:
-    """Every module whose source is part of the code fingerprint of `names`."""
-    seen: dict[str, dict] = {}
-    monkeypatch.setattr(fingerprint, "sha256_value", lambda sources: seen.setdefault("modules", sources) and "")
-    fingerprint.code_fingerprint(*names)
-    return set(seen["modules"])
+def modules_behind(*names: str) -> set[str]:
+    """Every module of which something is part of the code fingerprint of `names`."""
+    return {key.partition(":")[0] for key in reached_code(*names)}
 
 
-def test_an_edit_to_packing_leaves_tokenizing_alone_and_the_other_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_to_packing_leaves_tokenizing_alone_and_the_other_way_round() -> None:
     sources = ("data_prep.sources.pg19", "data_prep.encode_document")
-    tokenize = modules_behind(monkeypatch, "data_prep.tokenize_command", *sources)
-    pack = modules_behind(monkeypatch, "data_prep.pack_command")
+    tokenize = modules_behind("data_prep.tokenize_command", *sources)
+    pack = modules_behind("data_prep.pack_command")
     assert {"data_prep.tokenize_shard", "data_prep.sources.pg19", "contracts.tokenizer"} <= tokenize
     assert {"data_prep.packing_plan", "data_prep.best_fit", "data_prep.pack_writer"} <= pack
     assert not {name for name in tokenize if "pack_" in name or "packing" in name or "best_fit" in name}
     assert not {name for name in pack if "tokenize" in name or "sources" in name or "sentencepiece" in name}
 
 
-def test_an_edit_to_samples_leaves_books_alone_and_mixing_leaves_packing(monkeypatch: pytest.MonkeyPatch) -> None:
-    books = modules_behind(
-        monkeypatch, "data_prep.tokenize_command", "data_prep.sources.pg19", "data_prep.encode_document"
-    )
+def test_an_edit_to_samples_leaves_books_alone_and_mixing_leaves_packing() -> None:
+    books = modules_behind("data_prep.tokenize_command", "data_prep.sources.pg19", "data_prep.encode_document")
     assert not {name for name in books if name.endswith(("longmit", "longalpaca", "encode_sample", "mix_settings"))}
-    assert not {name for name in modules_behind(monkeypatch, "data_prep.pack_command") if "mix" in name}
+    assert not {name for name in modules_behind("data_prep.pack_command") if "mix" in name}
 
 
-def test_training_a_tokenizer_does_not_depend_on_tokenizing_or_packing(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = modules_behind(monkeypatch, "data_prep.tokenizer_command", "data_prep.sources.pg19")
+def test_training_a_tokenizer_does_not_depend_on_tokenizing_or_packing() -> None:
+    train = modules_behind("data_prep.tokenizer_command", "data_prep.sources.pg19")
     assert not {name for name in train if "tokenize_" in name or "pack" in name}
 
 

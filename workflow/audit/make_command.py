@@ -12,9 +12,9 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+from contracts.code_reach import REPOSITORY
 from contracts.errors import InputError
 from contracts.files import atomic_folder
-from contracts.fingerprint import REPOSITORY
 from contracts.secrets import scrub_text
 from contracts.settings import json_object, yaml_object
 from workflow.audit.bundle import derived_texts, json_text

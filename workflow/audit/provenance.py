@@ -10,7 +10,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from contracts.fingerprint import REPOSITORY, ROOMS, canonical_json, sha256_file, sha256_text, sha256_value
+from contracts.code_reach import REPOSITORY, ROOMS, module_fingerprint
+from contracts.fingerprint import canonical_json, sha256_file, sha256_text, sha256_value
 from contracts.secrets import scrub_arguments, scrub_text, scrub_value
 
 COMMAND_LINE_VARIABLE = "MEGATRON_CDT_COMMAND_LINE"
@@ -64,13 +65,27 @@ def git(repository: Path, *arguments: str) -> str:
 
 
 def code_files(repository: Path) -> dict[str, str]:
-    """{path: sha256} of the code of the workflow and its stages, and of what it is installed from."""
+    """{path: sha256} of the code of the workflow and its stages, and of what it is installed from.
+
+    Of a Python file, of what it says: a comment, a docstring or a blank line is no other code.
+    """
     found = [repository / name for name in CODE_FILES]
     for folder in CODE_FOLDERS:
         found += (repository / folder).rglob("*")
     kept = [path for path in found if path.is_file() and "__pycache__" not in path.parts and path.name[0] != "."]
     named = {path.relative_to(repository).as_posix(): path for path in sorted(kept)}
-    return {name: sha256_file(path) for name, path in named.items() if not name.startswith(NOT_OF_A_RUN)}
+    return {
+        name: file_fingerprint(path, repository) for name, path in named.items() if not name.startswith(NOT_OF_A_RUN)
+    }
+
+
+def file_fingerprint(path: Path, repository: Path) -> str:
+    """The hash of what a Python file says; of the bytes of any other file, and of one that does not parse."""
+    module = ".".join(path.relative_to(repository).with_suffix("").parts).removesuffix(".__init__")
+    try:
+        return module_fingerprint(module, repository) if path.suffix == ".py" else sha256_file(path)
+    except SyntaxError:
+        return sha256_file(path)
 
 
 def version(package: str) -> str | None:

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from contracts.code_reach import REPOSITORY
 from contracts.errors import InputError
 from contracts.files import existing_folder
-from contracts.fingerprint import REPOSITORY
 from workflow.audit.checks import code, data, derived, hashes, manifests, predictions, scores, settings, trainings
 from workflow.audit.checks.difference import Audited, Difference
 from workflow.audit.run import open_run

@@ -16,7 +16,7 @@ rule aggregate:
         runtime=30,
     params:
         code=lambda wildcards: code_of(
-            "eval.commands.aggregate", KNOWN_BENCHMARKS[wildcards.benchmark].aggregate_module
+            "eval.commands.aggregate", KNOWN_BENCHMARKS[wildcards.benchmark].aggregate
         ),
     shell:
         "python -m eval aggregate --scores {input.scores:q} --output {output.aggregate:q} > {log:q} 2>&1"

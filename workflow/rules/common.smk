@@ -332,13 +332,13 @@ def code_of_answers(wildcards):
 @asked_often
 def code_of_samples(wildcards):
     """The code behind the samples of a task."""
-    return code_of("eval.commands.build", known_task(wildcards.benchmark, wildcards.task).build_module)
+    return code_of("eval.commands.build", known_task(wildcards.benchmark, wildcards.task).build)
 
 
 @asked_often
 def code_of_score(wildcards):
     """The code behind the score of a task."""
-    return code_of("eval.commands.score", known_task(wildcards.benchmark, wildcards.task).score_module)
+    return code_of("eval.commands.score", known_task(wildcards.benchmark, wildcards.task).score)
 
 
 def cell_paths(pattern, answers=("text", "losses", "norms", "token_scores"), models=None):

@@ -1,7 +1,7 @@
 """The code that the audit was made with, and that its outputs name, is the code of the tree.
 
-Two kinds of evidence: code.json has the hash of every source file; and a stage's output names the fingerprint of the
-stage's code, which is computed again here from the tree, for the command and the modules that its job had loaded.
+Two kinds of evidence: code.json has the hash of what every source file says; and a stage's output names the fingerprint
+of its code, which is computed again here from the tree, for the command and the modules that its job had loaded.
 """
 
 import importlib
@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from contracts import command_line
-from contracts.fingerprint import REPOSITORY, code_fingerprint, imported_modules, module_source
+from contracts.code_reach import REPOSITORY, code_fingerprint, imported_modules, module_source
+from eval.registry import BENCHMARKS
 from workflow.audit.checks.difference import Audited, Difference
 from workflow.audit.checks.settings import manifest_of
 from workflow.audit.provenance import code_files
@@ -59,10 +60,17 @@ def candidates(command: str, loaded: Mapping[str, str]) -> Iterator[str]:
     and the entry point come with any module: they count where the stage's own code imports them.
     """
     stage = [name for name in loaded if name != ENTRY and module_source(name).name != "__init__.py"]
-    imported = [name for name in imported_modules(module_source(command)) if name in stage]
-    by_name = sorted(set(stage) - closure(command))
+    imported = [name for name in imported_modules(command) if name in stage]
+    by_name = set(stage) - closure(command)
+    # What a module loaded by name imports comes with it.
+    brought = {name for loaded_by_name in by_name for name in closure(loaded_by_name) - {loaded_by_name}}
     for root in (command, *imported):
-        yield code_fingerprint(root, *by_name)
+        yield code_fingerprint(root, *sorted(by_name - brought))
+    # A task's samples and scores name the one function that made them.
+    tasks = [task for benchmark in BENCHMARKS.values() for task in benchmark.tasks.values()]
+    for function in sorted({name for task in tasks for name in (task.build, task.score)}):
+        if function.partition(":")[0] in stage:
+            yield code_fingerprint(command, function)
 
 
 def closure(*modules: str) -> set[str]:
@@ -71,7 +79,7 @@ def closure(*modules: str) -> set[str]:
     while pending:
         if (name := pending.pop()) not in found:
             found.add(name)
-            pending += imported_modules(module_source(name))
+            pending += imported_modules(name)
     return found
 
 

@@ -1,0 +1,435 @@
+"""The hash of a command's code: every edit of what it executes changes it, no edit of anything else, no other words."""
+
+import ast
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.code_reach import (
+    REPOSITORY,
+    ROOMS,
+    Reach,
+    code_fingerprint,
+    data_files,
+    module_fingerprint,
+    module_source,
+    reached_code,
+)
+from contracts.fingerprint import sha256_file
+from contracts.job_record import RECORDER
+from tests.contracts.mutations import mutated, reworded
+from tests.copy_of_repository import copy_of_repository
+from tests.megatron_cdt.training.job import make_job, train_settings
+from workflow.command_code import changed_definitions
+
+BOOK = REPOSITORY / "resources/pg19/test/860.txt"
+BUILD = ("eval.commands.build", "eval.benchmarks.ruler.niah:build")
+SCORE = ("eval.commands.score", "eval.benchmarks.ruler.score:score")
+STAGES = {
+    "tokenizer": ("data_prep.tokenizer_command", "data_prep.sources.text"),
+    "tokenize": ("data_prep.tokenize_command", "data_prep.sources.text", "data_prep.encode_document"),
+    "pack": ("data_prep.pack_command",),
+    "train": ("megatron_cdt.training.train_command",),
+    "build": BUILD,
+    "score": SCORE,
+}
+# How a command is started and written down: named there, not imported, since it changes no output.
+STARTING = {"contracts.command_line", *RECORDER}
+EDITS = 12
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory) -> dict[str, dict[str, list[str]]]:
+    """{stage: {module: functions that it executed}} of real commands on small inputs."""
+    folder = tmp_path_factory.mktemp("traced")
+    for split in ("train", "validation", "test"):
+        (folder / "books" / split).mkdir(parents=True)
+        (folder / "books" / split / "1.txt").write_bytes(BOOK.read_bytes()[:40_000])
+    found = {}
+
+    def run(stage: str, program: str, *words: object) -> None:
+        output = folder / f"{stage}.json"
+        command = [sys.executable, "-W", "ignore", "-m", "tests.contracts.traced_stage", output, program, *words]
+        ended = subprocess.run([str(word) for word in command], cwd=REPOSITORY, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        found[stage] = json.loads(output.read_text())
+
+    corpus = ("--input", folder / "books/train", "--source", "text")
+    run("tokenizer", "data_prep", "tokenizer", *corpus, "--vocab-size", 400, "--output", folder / "tokenizer")
+    run(
+        *("tokenize", "data_prep", "tokenize", *corpus, "--tokenizer", folder / "tokenizer", "--workers", 1),
+        *("--output", folder / "tokens"),
+    )
+    run("pack", "data_prep", "pack", "--input", folder / "tokens", "--length", 64, "--output", folder / "packs")
+    settings = json.dumps({"lengths": [512], "benchmarks": {"ruler": {"samples": 2}}})
+    cell = ("--benchmark", "ruler", "--task", "niah_single_1", "--length", 512)
+    run(
+        *("build", "eval", "build", *cell, "--tokenizer", folder / "tokenizer", "--settings", settings),
+        *("--output", folder / "512.jsonl"),
+    )
+    samples = [json.loads(line) for line in (folder / "512.jsonl").read_text().splitlines()]
+    header = {"samples_sha256": sha256_file(folder / "512.jsonl")}
+    answers = [header, *({"id": row["id"], "prediction": "none"} for row in samples)]
+    (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers))
+    run(
+        *("score", "eval", "score", "--samples", folder / "512.jsonl", "--predictions", folder / "answers.jsonl"),
+        *("--model-name", "none", "--output", folder / "score.json"),
+    )
+    (folder / "job").mkdir()
+    job = make_job(folder / "job")
+    run("train", "megatron_cdt", *job.arguments(train_settings(steps=3, checkpoint_interval=3), folder / "job/run"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """A copy of the rooms, to be edited."""
+    folder = tmp_path_factory.mktemp("tree") / "repository"
+    copy_of_repository(folder, ROOMS)
+    return folder
+
+
+def edited(tree: Path, path: Path, text: str, roots: tuple[str, ...]) -> str:
+    """The hash of some code while a file of the tree has another text."""
+    before = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+        return code_fingerprint(*roots, repository=tree)
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+def executed_definitions(functions: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """(module, function or method) of what a stage executed, without what only runs inside of another function."""
+    names = {
+        (module, name.split(".<locals>")[0])
+        for module, all_of in functions.items()
+        if module
+        for name in all_of
+        if not name.startswith("<")
+    }
+    return sorted(pair for pair in names if "<" not in pair[1] and is_written(*pair))
+
+
+def is_written(module: str, name: str) -> bool:
+    """Whether a function of this name stands in the source; a dataclass's __init__ does not, a class body is none."""
+    body: list[ast.stmt] = ast.parse(module_source(module).read_bytes()).body
+    inner: list[ast.stmt] = []
+    for part in name.split("."):
+        inner = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == part]
+        if not inner:
+            return False
+        body = inner[0].body
+    return isinstance(inner[0], ast.FunctionDef)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_everything_that_a_stage_executes_is_in_its_hash(traced, stage):
+    reach = Reach(STAGES[stage], REPOSITORY)
+    reached = {
+        (module, name) for module, all_of in reach.reached.items() for made in all_of.values() for name in made.binds
+    }
+    executed = {(module, name.split(".")[0]) for module, name in executed_definitions(traced[stage])}
+    assert len(executed) > 10
+    assert {pair for pair in executed if pair[0] not in STARTING} <= reached
+    loaded = {name for name in traced[stage][""] if not name.endswith(".__main__")}
+    assert loaded - STARTING <= reach.executed.keys()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_edit_of_what_a_stage_executes_changes_its_hash(traced, tree, stage):
+    before = code_fingerprint(*STAGES[stage], repository=tree)
+    candidates = [pair for pair in executed_definitions(traced[stage]) if pair[0] not in STARTING]
+    drawn = random.Random(stage).sample(candidates, min(EDITS, len(candidates)))
+    unseen = []
+    for seed, (module, name) in enumerate(drawn):
+        path = module_source(module, tree)
+        text, kind = mutated(path.read_text(encoding="utf-8"), name, seed)
+        if edited(tree, path, text, STAGES[stage]) == before:
+            unseen.append((module, name, kind))
+    assert len(drawn) >= 8
+    assert not unseen
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_edit_of_what_a_stage_cannot_reach_leaves_its_hash(tree, stage):
+    reach, before = Reach(STAGES[stage], tree), code_fingerprint(*STAGES[stage], repository=tree)
+    outside = [
+        (module, node.name)
+        for path in sorted(path for room in ROOMS for path in (tree / room).rglob("*.py"))
+        for module in [".".join(path.relative_to(tree).with_suffix("").parts).removesuffix(".__init__")]
+        for node in ast.parse(path.read_bytes()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and node.name not in {name for made in reach.reached.get(module, {}).values() for name in made.binds}
+    ]
+    near = [pair for pair in outside if pair[0] in reach.executed]
+    generator = random.Random(stage)
+    drawn = generator.sample(outside, EDITS) + generator.sample(near, min(4, len(near)))
+    seen = []
+    for seed, (module, name) in enumerate(drawn):
+        path = module_source(module, tree)
+        text, kind = mutated(path.read_text(encoding="utf-8"), name, seed)
+        # A decorator or a base that is not known may do anything at import: such an edit counts, rightly.
+        if kind not in ("decorator", "base class", "default") and edited(tree, path, text, STAGES[stage]) != before:
+            seen.append((module, name, kind))
+    assert len(drawn) >= EDITS
+    assert not seen
+
+
+def test_no_other_words_change_a_hash(tree, tmp_path):
+    before = {stage: code_fingerprint(*roots, repository=tree) for stage, roots in STAGES.items()}
+    other = tmp_path / "repository"
+    copy_of_repository(other, ROOMS)
+    for path in (path for room in ROOMS for path in (other / room).rglob("*.py")):
+        path.write_text(reworded(path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert {stage: code_fingerprint(*roots, repository=other) for stage, roots in STAGES.items()} == before
+    modules = [name for room in ROOMS for name in modules_of(tree, room)]
+    assert [module_fingerprint(name, other) for name in modules] == [module_fingerprint(name, tree) for name in modules]
+
+
+def modules_of(tree: Path, room: str) -> list[str]:
+    """The modules of one room."""
+    paths = sorted((tree / room).rglob("*.py"))
+    return [".".join(path.relative_to(tree).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+
+
+def test_the_wording_of_a_task_and_its_line_in_the_registry_count(tree):
+    before = code_fingerprint(*BUILD, repository=tree)
+    wording = next(path for path in (tree / "eval").rglob("wording.json"))
+    assert edited(tree, wording, wording.read_text(encoding="utf-8") + "\n", BUILD) != before
+    registry = tree / "eval/registry.py"
+    text = registry.read_text(encoding="utf-8")
+    assert edited(tree, registry, text.replace('takes=("essays", "books")', 'takes=("essays",)'), BUILD) != before
+    assert edited(tree, wording, wording.read_text(encoding="utf-8") + "\n", STAGES["pack"]) == code_fingerprint(
+        *STAGES["pack"], repository=tree
+    )
+
+
+def test_every_data_file_beside_the_code_is_in_some_hash():
+    packages = [REPOSITORY / room for room in ROOMS]
+    beside = {file for room in packages for package in room.rglob("__init__.py") for file in data_files(package.parent)}
+    modules = [name for room in ROOMS for name in modules_of(REPOSITORY, room) if not name.endswith("__main__")]
+    found = {key.rpartition("/")[2] for key in reached_code(*modules) if ":" not in key}
+    assert {file.name for file in beside} == found
+    assert beside
+
+
+@pytest.fixture
+def package(tmp_path):
+    """package(**files) -> the folder of a repository whose room `data_prep` has these modules."""
+
+    def make(**files: str) -> Path:
+        for name, text in {"__init__": "", **files}.items():
+            path = tmp_path / "data_prep" / f"{name}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return make
+
+
+CASES = {
+    "a method that is called on an instance": (
+        {"root": "from data_prep.a import make\ndef run(): return make().go()\n"},
+        "class Thing:\n    def go(self): return 1\ndef make(): return Thing()\n",
+        ("return 1", "return 2"),
+    ),
+    "a constant that a default names": (
+        {"root": "from data_prep.a import f\ndef run(): return f()\n"},
+        "SIZE = 3\ndef f(x=SIZE): return x\n",
+        ("SIZE = 3", "SIZE = 4"),
+    ),
+    "a registry that a decorator fills": (
+        {"root": "from data_prep.a import KNOWN\ndef run(name): return KNOWN[name]()\n"},
+        "KNOWN = {}\ndef register(f):\n    KNOWN[f.__name__] = f\n    return f\n@register\ndef one(): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "a registry that a statement fills": (
+        {"root": "from data_prep.a import KNOWN\ndef run(name): return KNOWN[name]()\n"},
+        "KNOWN = {}\ndef one(): return 1\nKNOWN['one'] = one\n",
+        ("return 1", "return 2"),
+    ),
+    "a subclass that its base learns of": (
+        {
+            "base": "class Base:\n    known = []\n    def __init_subclass__(cls): Base.known.append(cls)\n",
+            "root": "import data_prep.a\nfrom data_prep.base import Base\ndef run(): return Base.known[0]().go()\n",
+        },
+        "from data_prep.base import Base\nclass One(Base):\n    def go(self): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "a base class in another module": (
+        {
+            "base": "from data_prep.a import Old\nclass New(Old):\n    pass\n",
+            "root": "from data_prep.base import New\ndef run(): return New().go()\n",
+        },
+        "class Old:\n    def go(self): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "what getattr finds in a module": (
+        {"root": "from data_prep import a\ndef run(name): return getattr(a, name)()\n"},
+        "def one(): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "what globals() finds": (
+        {"root": "from data_prep.a import look\ndef run(name): return look(name)\n"},
+        "def look(name): return globals()[name]()\ndef one(): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "a name that another module hands on": (
+        {"base": "from data_prep.a import one as two\n", "root": "from data_prep.base import two\nRUN = two\n"},
+        "def one(): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "all names of a module": (
+        {"root": "from data_prep.a import *\ndef run(): return one()\n"},
+        "def one(): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "an import inside a function": (
+        {"root": "def run():\n    from data_prep import a as here\n    return here.one()\n"},
+        "def one(): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "a module that is named in a text": (
+        {"root": "import importlib\ndef run(): return importlib.import_module('data_prep.a').one()\n"},
+        "def one(): return 1\n",
+        ("return 1", "return 2"),
+    ),
+    "a module that is imported for what it does": (
+        {"root": "import data_prep.a\n"},
+        "import json\njson.dumps = print\n",
+        ("print", "repr"),
+    ),
+    "where a name is imported from": (
+        {"root": "from data_prep.a import mean\ndef run(x): return mean(x)\n"},
+        "from statistics import mean\n",
+        ("mean", "median as mean"),
+    ),
+    "one of two definitions by condition": (
+        {"root": "from data_prep.a import f\ndef run(): return f()\n"},
+        "import sys\nif sys.platform == 'linux':\n    def f(): return 1\nelse:\n    def f(): return 0\n",
+        ("return 1", "return 2"),
+    ),
+    "what stands in when an import fails": (
+        {"root": "from data_prep.a import f\ndef run(): return f\n"},
+        "try:\n    from absent import f\nexcept ImportError:\n    f = None\n",
+        ("f = None", "f = 1"),
+    ),
+    "a member that a lambda in a table names": (
+        {"root": "from data_prep.a import TABLE\ndef run(x): return TABLE[x]()\n"},
+        "def one(): return 1\nTABLE = {'x': lambda: one()}\n",
+        ("return 1", "return 2"),
+    ),
+    "a field's type": (
+        {"root": "from data_prep.a import Settings\ndef run(): return Settings\n"},
+        "class Inner:\n    size: int = 1\nclass Settings:\n    inner: 'Inner'\n",
+        ("size: int = 1", "size: float = 1"),
+    ),
+    "the order of what happens at import": (
+        {"root": "from data_prep.a import ALL\ndef run(): return ALL\n"},
+        "SEEN = []\nSEEN.append(1)\nALL = [*SEEN]\n",
+        ("SEEN.append(1)\nALL = [*SEEN]", "ALL = [*SEEN]\nSEEN.append(1)"),
+    ),
+    "an annotation that somebody reads": (
+        {"root": "from typing import get_type_hints\nfrom data_prep.a import f\ndef run(): return get_type_hints(f)\n"},
+        "def f(x: int): return x\n",
+        ("x: int", "x: str"),
+    ),
+    "a comprehension's first iterable of the same name": (
+        {"root": "from data_prep.a import f\ndef run(): return f()\n"},
+        "x = [1]\ndef f(): return [x for x in x]\n",
+        ("x = [1]", "x = [2]"),
+    ),
+    "a name that a function declares global": (
+        {"root": "from data_prep.a import f\ndef run(): return f()\n"},
+        "one = 1\ndef f():\n    global one\n    one = one + 1\n    return one\n",
+        ("one = 1\n", "one = 2\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_reaches(package, case):
+    files, text, (old, new) = CASES[case]
+    folder = package(**files, a=text)
+    before = code_fingerprint("data_prep.root", repository=folder)
+    assert old in text
+    package(**files, a=text.replace(old, new))
+    assert code_fingerprint("data_prep.root", repository=folder) != before
+    package(**files, a=text)
+    assert code_fingerprint("data_prep.root", repository=folder) == before
+
+
+UNREAD = {
+    "a function beside the one that is called": (
+        "def one(): return 1\ndef two(): return 2\n",
+        ("return 2", "return 3"),
+    ),
+    "an annotation that nobody reads": ("def one(x: int = 1): return x\n", ("int", "float")),
+    "a local variable of a function's name": (
+        "def other(): return 1\ndef one(other=2): return other\n",
+        ("return 1", "0"),
+    ),
+    "what only type checkers see": (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import json\ndef one(): return 1\n",
+        ("import json", "import csv"),
+    ),
+    "the order of imports": (
+        "import os\nimport sys\ndef one(): return os, sys\n",
+        ("import os\nimport sys", "import sys\nimport os"),
+    ),
+    "a constant that nothing names": ("SIZE = 3\ndef one(): return 1\n", ("SIZE = 3", "SIZE = 4")),
+}
+
+
+@pytest.mark.parametrize("case", UNREAD)
+def test_it_does_not_reach(package, case):
+    text, (old, new) = UNREAD[case]
+    root = "from data_prep.a import one\ndef run(): return one()\n"
+    folder = package(root=root, a=text)
+    before = code_fingerprint("data_prep.root", repository=folder)
+    assert old in text
+    package(root=root, a=text.replace(old, new))
+    assert code_fingerprint("data_prep.root", repository=folder) == before
+
+
+def test_a_syntax_error_names_its_file(package):
+    folder = package(root="def run(:\n")
+    with pytest.raises(SyntaxError) as caught:
+        code_fingerprint("data_prep.root", repository=folder)
+    assert caught.value.filename == str(folder / "data_prep/root.py")
+
+
+def test_an_analysis_that_was_kept_is_not_believed_after_the_file_has_changed(package):
+    folder = package(root="def run(): return 1\n")
+    before = reached_code("data_prep.root", repository=folder)
+    kept = next((folder / "data_prep/__pycache__").glob("root.*.json"))
+    package(root="def run(): return 2\n")
+    changed = reached_code("data_prep.root", repository=folder)
+    assert changed != before
+    kept.write_text("not JSON")
+    package(root="def run(): return 1\n")
+    assert reached_code("data_prep.root", repository=folder) == before
+
+
+def test_a_difference_is_told_by_file_definition_and_kind(package):
+    text = (
+        "import json\nSIZE = 3\nclass Shape:\n    def area(self): return SIZE\n"
+        "def run(x, y=1): return json.dumps(Shape().area() + x + y)\ndef gone(): return 0\n"
+    )
+    folder = package(root=text)
+    before = reached_code("data_prep.root", repository=folder)
+    for old, new in (("SIZE = 3", "SIZE = 4"), ("return SIZE", "return -SIZE"), ("y=1", "y=2"), ("gone", "come")):
+        text = text.replace(old, new)
+    package(root=text)
+    assert changed_definitions(before, reached_code("data_prep.root", repository=folder)) == [
+        "data_prep/root.py: SIZE (its value)",
+        "data_prep/root.py: Shape.area (its body or parameters)",
+        "data_prep/root.py: come (is reached now)",
+        "data_prep/root.py: gone (is no longer reached)",
+        "data_prep/root.py: run (a default)",
+    ]

@@ -68,12 +68,13 @@ def changed_definitions(before: dict[str, str], now: dict[str, str]) -> list[str
     for key in differing:
         place, definition, part = split_key(key)
         parts.setdefault((place, definition), []).append(part)
-    both = {split_key(key)[:2] for key in before} & {split_key(key)[:2] for key in now}
-    gone = {split_key(key)[:2] for key in before}
+    old, new = ({split_key(key)[:2] for key in record} for record in (before, now))
     phrases = []
     for (place, definition), changed in parts.items():
-        if (place, definition) not in both:
-            how = "is no longer reached" if (place, definition) in gone else "is reached now"
+        if definition and (place, definition) not in old & new:
+            how = "is no longer reached" if (place, definition) in old else "is reached now"
+        elif not definition and any(other == place for other, named in parts if named):
+            continue  # what comes or goes changes the order too
         else:
             how = ", ".join(PART_WORDS.get(part, part) for part in changed)
         phrases.append(f"{place}: {definition} ({how})" if definition else f"{place} ({how})")

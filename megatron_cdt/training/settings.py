@@ -13,8 +13,8 @@ from contracts.settings import Settings
 from megatron_cdt.engine.options import Layout, Recompute
 from megatron_cdt.objectives.settings import MethodSettings
 
-# They say when and where files are written, and change no number: a run may go on under other values.
-BOOKKEEPING_FIELDS = ("checkpoint_interval", "checkpoint_async", "keep_checkpoints", "sinks")
+# Marks fields that say when and where files are written, and change no number: a run may go on under other values.
+BOOKKEEPING = {"bookkeeping": True}
 
 
 class LayoutSettings(Settings):
@@ -79,14 +79,21 @@ class TrainSettings(MethodSettings):
         default=True, description="the same bytes again on the same machine and layout; refuses what cannot promise it"
     )
     layout: LayoutSettings = Field(default=LayoutSettings(), description="how processes share the model and the rows")
-    checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints; the last step has one")
+    checkpoint_interval: int = Field(
+        default=100, gt=0, description="steps between checkpoints; the last step has one", json_schema_extra=BOOKKEEPING
+    )
     checkpoint_async: bool = Field(
         default=False,
         description="write checkpoints while training goes on, from a copy of the state in each process's host memory",
+        json_schema_extra=BOOKKEEPING,
     )
-    keep_checkpoints: int = Field(default=2, gt=0, description="newest checkpoints that stay on disk")
+    keep_checkpoints: int = Field(
+        default=2, gt=0, description="newest checkpoints that stay on disk", json_schema_extra=BOOKKEEPING
+    )
     sinks: tuple[Literal["tensorboard", "wandb"], ...] = Field(
-        default=(), description="where numbers go besides the run folder: tensorboard, wandb (offline by default)"
+        default=(),
+        description="where numbers go besides the run folder: tensorboard, wandb (offline by default)",
+        json_schema_extra=BOOKKEEPING,
     )
     validation_interval: int | None = Field(
         default=None, gt=0, description="steps between validations; null: at the end only"
@@ -106,7 +113,9 @@ class TrainSettings(MethodSettings):
     def identity(self) -> dict:
         """The fields that decide the numbers of the run, as JSON values."""
         of_other_methods = set(MethodSettings.model_fields) - {"method", self.method}
-        return self.model_dump(mode="json", exclude={*BOOKKEEPING_FIELDS, *of_other_methods})
+        fields = type(self).model_fields.items()
+        bookkeeping = {name for name, field in fields if field.json_schema_extra == BOOKKEEPING}
+        return self.model_dump(mode="json", exclude={*bookkeeping, *of_other_methods})
 
     @model_validator(mode="after")
     def fits_together(self):

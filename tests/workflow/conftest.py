@@ -100,9 +100,14 @@ class Project:
         (self.folder / path).touch()
 
     def edit(self, path: str) -> None:
-        """Add a line to a module."""
+        """Make a module do one thing more when it is imported."""
         with open(self.folder / path, "a", encoding="utf-8") as module:
-            module.write("\n# one more line\n")
+            module.write("\n[].append(1)\n")
+
+    def reword(self, path: Path) -> None:
+        """Say the same in a module with another comment, another docstring and blank lines."""
+        text = (self.folder / path).read_text(encoding="utf-8")
+        (self.folder / path).write_text(f"# before\n\n{text}\n\n\n# behind\n", encoding="utf-8")
 
 
 def demo_with(changes: dict) -> dict:

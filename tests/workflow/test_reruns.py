@@ -68,6 +68,23 @@ def test_a_book_that_is_taken_away_is_noticed(project):
     assert project.to_run() == samples(*READING_BOOKS) | answers(*READING_BOOKS)
 
 
+def test_other_words_in_every_module_are_no_reason(project):
+    rooms = ("contracts", "data_prep", "megatron_cdt", "eval")
+    modules = [path for room in rooms for path in sorted((project.folder / room).rglob("*.py"))]
+    for path in modules:
+        project.reword(path.relative_to(project.folder))
+    assert len(modules) > 200
+    assert project.to_run() == set()
+
+
+def test_an_edit_of_one_function_reruns_the_stages_that_call_it(project):
+    registry = project.folder / "contracts/fingerprint.py"
+    text = registry.read_text(encoding="utf-8")
+    assert "def first_difference" in text
+    registry.write_text(text.replace("for key in sorted(old.keys() | new.keys())", "for key in sorted(old.keys())"))
+    assert project.to_run() == trainings(*METHODS)
+
+
 @pytest.mark.parametrize("module", ["data_prep/pack_command.py", "data_prep/pack_settings.py"])
 def test_editing_packing_leaves_tokens_and_samples(project, module):
     project.edit(module)

@@ -1,6 +1,6 @@
 rule aggregate:
     input:
-        scores=lambda wildcards: scores_of(wildcards.model, wildcards.inference, wildcards.benchmark),
+        scores=asked_often(plan.scores_of),
     output:
         aggregate="<results>/eval/{model}/{inference}/{benchmark}/aggregate.json",
     log:
@@ -15,8 +15,6 @@ rule aggregate:
         mem_mb=1000,
         runtime=30,
     params:
-        code=lambda wildcards: code_of(
-            "eval.commands.aggregate", KNOWN_BENCHMARKS[wildcards.benchmark].aggregate
-        ),
+        code=asked_often(plan.code_of_average),
     shell:
         "python -m eval aggregate --scores {input.scores:q} --output {output.aggregate:q} > {log:q} 2>&1"

@@ -1,9 +1,9 @@
 # Supervised samples: each set is tokenized once, then both splits are drawn from all of them.
 rule tokenize_set:
     input:
-        files=lambda wildcards: set_files(wildcards.dataset),
+        files=lambda wildcards: plan.set_files(wildcards.dataset),
         tokenizer="<results>/tokenizer",
-        template=chat_template_file(),
+        template=plan.samples_template(),
     output:
         folder=directory("<results>/sets/{dataset}"),
     log:
@@ -11,7 +11,7 @@ rule tokenize_set:
     benchmark:
         "<results>/benchmarks/tokenize_set/{dataset}.tsv"
     wildcard_constraints:
-        dataset=any_of(SETS),
+        dataset=any_of(plan.sets),
     conda:
         "../../environment.yml"
     threads: 2
@@ -19,9 +19,9 @@ rule tokenize_set:
         mem_mb=2000,
         runtime=1440,
     params:
-        corpus=lambda wildcards: canonical_json(set_corpus(wildcards.dataset)),
-        settings=lambda wildcards: canonical_json(set_tokenize(wildcards.dataset)),
-        code=lambda wildcards: code_of(
+        corpus=lambda wildcards: plan.set_corpus(wildcards.dataset),
+        settings=lambda wildcards: plan.set_tokenize(wildcards.dataset),
+        code=lambda wildcards: plan.code(
             "data_prep.tokenize_command", f"data_prep.sources.{wildcards.dataset}", "data_prep.encode_sample"
         ),
     shell:
@@ -31,7 +31,7 @@ rule tokenize_set:
 
 rule mix:
     input:
-        sets=expand("<results>/sets/{dataset}", dataset=SETS),
+        sets=expand("<results>/sets/{dataset}", dataset=plan.sets),
     output:
         folder=directory("<results>/tokens/{split}"),
     log:
@@ -45,9 +45,9 @@ rule mix:
         mem_mb=2000,
         runtime=120,
     params:
-        parts=lambda wildcards, input: [f"--part={name}={folder}" for name, folder in zip(SETS, input.sets)],
-        settings=canonical_json(mix_settings()),
-        code=code_of("data_prep.mix_command"),
+        parts=lambda wildcards, input: [f"--part={name}={folder}" for name, folder in zip(plan.sets, input.sets)],
+        settings=plan.mix_settings(),
+        code=plan.code("data_prep.mix_command"),
     shell:
         "python -m data_prep mix {params.parts:q} --settings {params.settings:q} --split {wildcards.split} "
         "--output {output.folder:q} > {log:q} 2>&1"

@@ -14,8 +14,8 @@ rule pack:
         mem_mb=2000,
         runtime=120,
     params:
-        settings=canonical_json(config["pack"]),
-        code=code_of("data_prep.pack_command"),
+        settings=plan.section("pack"),
+        code=plan.code("data_prep.pack_command"),
     shell:
         "python -m data_prep pack --input {input.tokens:q} --settings {params.settings:q} "
         "--output {output.folder:q} > {log:q} 2>&1"

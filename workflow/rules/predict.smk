@@ -2,7 +2,7 @@
 # the answers their names. The plan decides nothing about an answer, so it is no input.
 rule generate:
     input:
-        model=asked_model,
+        model=asked_often(plan.model_of),
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
         predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
@@ -11,8 +11,8 @@ rule generate:
     benchmark:
         "<results>/benchmarks/generate/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
-        benchmark=benchmarks_answered_by("text", "losses", "token_scores"),
-        task=tasks_answered_by("text", "losses", "token_scores"),
+        benchmark=plan.benchmarks_answered_by("text", "losses", "token_scores"),
+        task=plan.tasks_answered_by("text", "losses", "token_scores"),
     conda:
         "../../environment.yml"
     threads: 1
@@ -21,9 +21,9 @@ rule generate:
         mem_mb=more_at_each_attempt,
         runtime=60,
     params:
-        settings=answer_options,
-        plan=PLAN,
-        code=code_of_answers,
+        settings=asked_often(plan.answer_settings),
+        plan=SHARED_MODELS,
+        code=asked_often(plan.code_of_answers),
     shell:
         "python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
         "--inference {wildcards.inference} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"
@@ -32,7 +32,7 @@ rule generate:
 # Tasks that ask for gradients are answered by the trainer's detection.
 rule detect_critical_tokens:
     input:
-        model=asked_model,
+        model=asked_often(plan.model_of),
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
         predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
@@ -42,8 +42,8 @@ rule detect_critical_tokens:
         "<results>/benchmarks/detect_critical_tokens/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
         inference="dense",
-        benchmark=benchmarks_answered_by("norms"),
-        task=tasks_answered_by("norms"),
+        benchmark=plan.benchmarks_answered_by("norms"),
+        task=plan.tasks_answered_by("norms"),
     conda:
         "../../environment.yml"
     threads: 1
@@ -55,7 +55,7 @@ rule detect_critical_tokens:
         lr=config["detect"]["lr"],
         beta=config["detect"]["beta"],
         reduction=config["detect"]["reduction"],
-        code=code_of("megatron_cdt.detect_command"),
+        code=plan.code("megatron_cdt.detect_command"),
     shell:
         "python -m megatron_cdt detect --model {input.model:q} --data {input.samples:q} --lr {params.lr} "
         "--beta {params.beta} --reduction {params.reduction} --output {output.predictions:q} > {log:q} 2>&1"

@@ -1,13 +1,13 @@
 rule report:
     input:
-        aggregates=aggregate_paths("<results>/eval/{model}/{inference}/{benchmark}/aggregate.json"),
-        models=expand("<results>/models/{method}", method=METHODS),
+        aggregates=plan.aggregate_paths("<results>/eval/{model}/{inference}/{benchmark}/aggregate.json"),
+        models=expand("<results>/models/{method}", method=plan.methods),
         tokenizer="<results>/tokenizer",
         data=expand("<results>/inspect/{stage}/train.json", stage=["tokens", "packs"]),
         stages=expand("<results>/{stage}", stage=STAGE_FOLDERS),
-        samples=sample_paths("<results>/samples/{benchmark}/{task}/{length}.manifest.json"),
-        pictured=pictured_cells("<results>/samples/{benchmark}/{task}/{length}.jsonl"),
-        detected=pictured_cells("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl"),
+        samples=plan.sample_paths("<results>/samples/{benchmark}/{task}/{length}.manifest.json"),
+        pictured=plan.pictured_cells("<results>/samples/{benchmark}/{task}/{length}.jsonl"),
+        detected=plan.pictured_cells("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl"),
     output:
         page=report("<results>/report.html", category="Results"),
         numbers="<results>/report.json",
@@ -23,13 +23,13 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        run_name=config["run"],
-        metrics=[f"{method}={run_folder(method)}/metrics.jsonl" for method in METHODS],
-        validation=[f"{method}={run_folder(method)}/validation.jsonl" for method in METHODS],
+        run_name=plan.run,
+        metrics=plan.records_of_training("metrics.jsonl"),
+        validation=plan.records_of_training("validation.jsonl"),
         data=lambda wildcards, input: [f"{Path(file).parent.name}={file}" for file in input.data],
-        pictures=lambda wildcards, input: picture_options(input.pictured, input.detected),
+        pictures=lambda wildcards, input: plan.picture_options(input.pictured, input.detected),
         manifests=lambda wildcards, input: [f"{folder}/manifest.json" for folder in input.stages] + list(input.samples),
-        code=code_of("eval.commands.report"),
+        code=plan.code("eval.commands.report"),
     shell:
         "python -m eval report --run-name {params.run_name:q} --aggregates {input.aggregates:q} "
         "--metrics {params.metrics:q} "

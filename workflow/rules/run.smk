@@ -3,16 +3,16 @@ include: "common.smk"
 
 
 pathvars:
-    results=f"results/{config['run']}",
+    results=plan.results,
 
 
 wildcard_constraints:
     split="train|validation",
-    method=any_of(METHODS),
-    model=any_of(MODELS),
-    inference=any_of(INFERENCES),
-    benchmark=any_of(dict.fromkeys(benchmark for benchmark, _, _ in CELLS)),
-    task=any_of(dict.fromkeys(task for _, task, _ in CELLS)),
+    method=any_of(plan.methods),
+    model=any_of(plan.models),
+    inference=any_of(plan.inferences),
+    benchmark=any_of(dict.fromkeys(benchmark for benchmark, _, _ in plan.cells)),
+    task=any_of(dict.fromkeys(task for _, task, _ in plan.cells)),
     length="[0-9]+",
 
 

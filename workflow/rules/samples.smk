@@ -1,6 +1,6 @@
 rule build_samples:
     input:
-        unpack(sample_sources),
+        unpack(asked_often(plan.sample_sources)),
         tokenizer="<results>/tokenizer",
     output:
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
@@ -16,9 +16,9 @@ rule build_samples:
         mem_mb=more_at_each_attempt,
         runtime=240,
     params:
-        sources=sample_options,
-        settings=settings_of,
-        code=code_of_samples,
+        sources=asked_often(plan.sample_options),
+        settings=asked_often(plan.sample_settings),
+        code=asked_often(plan.code_of_samples),
     shell:
         "python -m eval build --benchmark {wildcards.benchmark} --task {wildcards.task} --length {wildcards.length} "
         "--tokenizer {input.tokenizer:q} {params.sources} --settings {params.settings:q} --output {output.samples:q} > {log:q} 2>&1"

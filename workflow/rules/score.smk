@@ -2,7 +2,7 @@ rule score:
     input:
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
         predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
-        judges=judge_files if has_judges() else [],
+        judges=asked_often(plan.judge_files) if plan.has_judges else [],
     output:
         score="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json",
     log:
@@ -17,8 +17,8 @@ rule score:
         mem_mb=1000,
         runtime=30,
     params:
-        judges=judge_options if has_judges() else "",
-        code=code_of_score,
+        judges=asked_often(plan.judge_options) if plan.has_judges else "",
+        code=asked_often(plan.code_of_score),
     shell:
         "python -m eval score --samples {input.samples:q} --predictions {input.predictions:q} "
         "--model-name {wildcards.model} {params.judges} --output {output.score:q} > {log:q} 2>&1"

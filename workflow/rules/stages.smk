@@ -13,18 +13,18 @@ rule packs:
 
 rule train:
     input:
-        expand("<results>/models/{method}", method=METHODS),
+        expand("<results>/models/{method}", method=plan.methods),
     localrule: True
 
 
 # A training ends with its export: the Hugging Face folder is what `train_method` makes.
 rule export:
     input:
-        expand("<results>/models/{method}", method=METHODS),
+        expand("<results>/models/{method}", method=plan.methods),
     localrule: True
 
 
 rule evaluate:
     input:
-        cell_paths("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"),
+        plan.cell_paths("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"),
     localrule: True

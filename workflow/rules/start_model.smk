@@ -1,6 +1,6 @@
 rule start_model:
     input:
-        unpack(lambda wildcards: given_model()),
+        unpack(lambda wildcards: plan.given_model()),
         tokenizer="<results>/tokenizer",
     output:
         checkpoint=directory("<results>/start"),
@@ -15,8 +15,8 @@ rule start_model:
         mem_mb=3000,
         runtime=60,
     params:
-        settings=canonical_json(config["model"]),
-        code=code_of("megatron_cdt.huggingface.import_command"),
+        settings=plan.section("model"),
+        code=plan.code("megatron_cdt.huggingface.import_command"),
     shell:
         "python -m megatron_cdt import-hf --settings {params.settings:q} --vocab-size-from {input.tokenizer:q} "
         "--output {output.checkpoint:q} > {log:q} 2>&1"

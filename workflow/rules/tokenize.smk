@@ -1,7 +1,7 @@
 rule tokenize:
     input:
-        books=lambda wildcards: books_of(wildcards.split),
-        metadata=lambda wildcards: metadata_of_books(),
+        books=lambda wildcards: plan.books(wildcards.split),
+        metadata=lambda wildcards: plan.metadata_of_books(),
         tokenizer="<results>/tokenizer",
     output:
         folder=directory("<results>/tokens/{split}"),
@@ -16,9 +16,9 @@ rule tokenize:
         mem_mb=2000,
         runtime=240,
     params:
-        corpus=canonical_json(config["corpus"]),
-        settings=canonical_json(config["tokenize"]),
-        code=code_of(
+        corpus=plan.section("corpus"),
+        settings=plan.section("tokenize"),
+        code=plan.code(
             "data_prep.tokenize_command",
             f"data_prep.sources.{config['corpus']['source']}",
             "data_prep.encode_document",

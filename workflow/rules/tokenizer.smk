@@ -1,6 +1,6 @@
 rule train_tokenizer:
     input:
-        unpack(lambda wildcards: tokenizer_sources()),
+        unpack(lambda wildcards: plan.tokenizer_sources()),
     output:
         folder=directory("<results>/tokenizer"),
     log:
@@ -14,9 +14,9 @@ rule train_tokenizer:
         mem_mb=2000,
         runtime=60,
     params:
-        corpus=canonical_json(config["corpus"]),
-        settings=canonical_json(config["tokenizer"]),
-        code=code_of("data_prep.tokenizer_command", f"data_prep.sources.{config['corpus']['source']}"),
+        corpus=plan.section("corpus"),
+        settings=plan.section("tokenizer"),
+        code=plan.code("data_prep.tokenizer_command", f"data_prep.sources.{config['corpus']['source']}"),
     shell:
         "python -m data_prep tokenizer --corpus {params.corpus:q} --settings {params.settings:q} "
         "--output {output.folder:q} > {log:q} 2>&1"

@@ -13,16 +13,16 @@ rule train_method:
         "<results>/benchmarks/train/{method}.tsv"
     conda:
         "../../environment.yml"
-    threads: THREADS
+    threads: plan.train_threads
     resources:
         mem_mb=5000,
         runtime=1440,
     params:
         # From resources, hence no reason to train again: the machine is not part of what is computed.
         launcher=lambda wildcards, resources, threads: launcher(resources, threads),
-        run_folder=lambda wildcards: run_folder(wildcards.method),
-        settings=lambda wildcards: canonical_json(train_settings(wildcards.method)),
-        code=code_of("megatron_cdt.training.train_command"),
+        run_folder=lambda wildcards: plan.run_folder(wildcards.method),
+        settings=lambda wildcards: canonical_json(plan.train_settings(wildcards.method)),
+        code=plan.code("megatron_cdt.training.train_command"),
     shell:
         # It starts its own processes, one command a node: torchrun would turn the exit code 75, "run me again", into 1.
         "{params.launcher}python -m megatron_cdt train --settings {params.settings:q} --data {input.packs:q} "

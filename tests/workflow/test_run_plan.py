@@ -1,0 +1,183 @@
+"""The plan of a run, without Snakemake: which job reads what, and which settings reach it."""
+
+import copy
+import json
+import shlex
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from contracts.errors import InputError
+from eval.cells import suits
+from tests.copy_of_repository import REPOSITORY
+from workflow.run_config import check_against_schema, check_places, fill_defaults, read_schema
+from workflow.run_plan import RunPlan, any_of, launcher
+
+SCHEMA = read_schema()
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+
+
+def configuration(**changes) -> dict:
+    """The demo's configuration with its defaults; `changes` replace sections."""
+    config = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+    config |= copy.deepcopy(changes)
+    fill_defaults(config, SCHEMA, SCHEMA["$defs"])
+    return config
+
+
+def plan_of(**changes) -> RunPlan:
+    return RunPlan(configuration(**changes), SCHEMA)
+
+
+def cell(benchmark: str, task: str, length: int = 1024, **more: str) -> SimpleNamespace:
+    return SimpleNamespace(benchmark=benchmark, task=task, length=str(length), **more)
+
+
+def changed(config: dict, section: str, key: str, value: object) -> RunPlan:
+    other = copy.deepcopy(config)
+    other[section][key] = value
+    return RunPlan(other, SCHEMA)
+
+
+def test_a_training_is_given_its_own_method_s_section_and_no_other():
+    settings = plan_of().train_settings("cdt")
+    assert settings["method"] == "cdt"
+    assert "cdt" in settings
+    assert not {"ce", "longce", "logo", "sft", "methods"} & settings.keys()
+
+
+def test_another_method_s_settings_leave_the_run_folder_of_a_training():
+    config = configuration()
+    before = RunPlan(config, SCHEMA)
+    after = changed(config, "train", "longce", {**config["train"]["longce"], "clip": 2.0})
+    assert after.run_folder("cdt") == before.run_folder("cdt")
+    assert after.run_folder("longce") != before.run_folder("longce")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("checkpoint_interval", 7), ("checkpoint_async", True), ("keep_checkpoints", 9), ("sinks", ["tensorboard"])],
+)
+def test_when_files_are_written_leaves_the_run_folder(key, value):
+    config = configuration()
+    before, after = RunPlan(config, SCHEMA), changed(config, "train", key, value)
+    assert after.run_folder("cdt") == before.run_folder("cdt")
+    assert after.train_settings("cdt") != before.train_settings("cdt")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("steps", 161), ("learning_rate", 1e-3), ("seed", 5), ("recompute", "full")]
+)
+def test_what_decides_a_number_is_in_the_run_folder_s_name(key, value):
+    config = configuration()
+    assert changed(config, "train", key, value).run_folder("cdt") != RunPlan(config, SCHEMA).run_folder("cdt")
+
+
+def test_the_settings_of_a_cell_hold_nothing_of_another_benchmark_or_task_or_length():
+    plan = plan_of()
+    for benchmark, task, length in plan.cells:
+        told = json.loads(plan.sample_settings(cell(benchmark, task, length)))
+        assert set(told["benchmarks"]) == {benchmark}
+        assert told["benchmarks"][benchmark]["tasks"] == [task]
+        assert told["benchmarks"][benchmark]["lengths"] == [length]
+        others = {name for name, other, _ in plan.cells if name == benchmark and other != task}
+        assert not others & told["benchmarks"][benchmark].keys()
+
+
+def test_every_score_has_one_cell_that_answers_it():
+    plan = plan_of(eval={**configuration()["eval"], "inference": {"methods": ["dense", "rag"]}})
+    pattern = "<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"
+    paths = plan.cell_paths(pattern)
+    assert len(paths) == len(set(paths))
+    assert set(paths) == {
+        pattern.format(model=model, inference=inference, benchmark=benchmark, task=task, length=length)
+        for model in plan.models
+        for inference in plan.inferences
+        for benchmark, task, length in plan.cells
+        if suits(benchmark, task, inference)
+    }
+    scored = {
+        path.replace("results/demo", "<results>")
+        for model in plan.models
+        for inference in plan.inferences
+        for benchmark in dict.fromkeys(name for name, _, _ in plan.cells)
+        for path in plan.scores_of(SimpleNamespace(model=model, inference=inference, benchmark=benchmark))
+    }
+    assert scored == set(paths)
+
+
+def test_every_task_is_answered_by_one_rule():
+    plan = plan_of()
+    generated, detected = plan.answered_by(("text", "losses", "token_scores")), plan.answered_by(("norms",))
+    assert sorted(generated + detected) == sorted(plan.cells)
+    assert not set(generated) & set(detected)
+    assert plan.tasks_answered_by("norms") == "3hop"
+
+
+def test_the_code_of_a_task_is_not_that_of_another():
+    plan = plan_of()
+    niah, vt = cell("ruler", "niah_single_1"), cell("ruler", "vt")
+    assert plan.code_of_samples(niah) != plan.code_of_samples(vt)
+    assert plan.code_of_score(niah) == plan.code_of_score(vt)
+
+
+def test_a_book_is_an_input_of_its_own_and_one_that_is_fetched_too(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/1.txt").write_text("words")
+    (tmp_path / "train/2.txt.partial").write_text("wor")
+    fetched = str(tmp_path / "train/3.txt")
+    plan = plan_of(
+        corpus={"path": str(tmp_path)}, fetch={fetched: {"url": "https://example.org/3", "sha256": "0" * 64}}
+    )
+    assert plan.books("train") == [str(tmp_path / "train/1.txt"), fetched]
+
+
+def test_paths_with_spaces_quotes_and_dollars_stay_one_word_in_options():
+    strange = '/data/it\'s a $HOME "place"/ä;rm'
+    config = configuration()
+    config["corpus"]["path"] = strange
+    options = shlex.split(RunPlan(config, SCHEMA).sample_options(cell("perplexity", "books")))
+    assert options[:2] == ["--data", f"books={strange}"]
+    pictures = RunPlan(config, SCHEMA).picture_options([strange], [strange] * 3)
+    assert shlex.split(pictures).count(strange) == 6
+
+
+def test_a_launcher_starts_one_task_on_every_node_where_a_profile_has_mpi():
+    class Resources(dict):
+        __getattr__ = dict.__getitem__
+
+    assert launcher(Resources(), 4) == ""
+    said = launcher(Resources(mpi="srun", nodes=2, gres="gpu:8"), 4)
+    assert said.split()[:5] == ["srun", "--nodes=2", "--ntasks=2", "--cpus-per-task=4", "--gres=gpu:8"]
+
+
+def test_a_pattern_of_no_names_matches_nothing():
+    assert any_of([]) == "(?!)"
+    assert any_of(["a.b", "c"]) == r"a\.b|c"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"packk": {}}, "packk"),
+        ({"train": {"steps": 1}}, "train: 'global_batch_rows' is a required property"),
+        ({"run": "a b"}, "run: 'a b' does not match"),
+    ],
+)
+def test_what_the_schema_does_not_know_is_refused_by_its_key(change, said):
+    with pytest.raises(InputError, match=said.replace("(", r"\(")):
+        check_against_schema(configuration() | change, SCHEMA)
+
+
+def test_a_place_that_is_absent_is_named_by_its_key():
+    with pytest.raises(InputError, match=r"corpus\.path: nothing at /absent; fetch the corpus to there"):
+        check_places(configuration(corpus={"path": "/absent"}))
+    config = configuration()
+    config["eval"]["benchmarks"]["babilong"] = {"tasks": ["qa1"]}
+    with pytest.raises(InputError, match=r"eval\.benchmarks\.babilong: task qa1 needs eval\.data\.babi"):
+        check_places(config)

@@ -1,0 +1,350 @@
+"""The plan of one run: what each rule reads, which settings reach which command, which code stands behind it.
+
+in : a checked configuration with its defaults (workflow/run_config.py)
+out: `RunPlan`, of which the rules ask everything that is more than a path
+Invariant: what a job is given as settings holds nothing that only other jobs read: a change reruns what reads it.
+Plain dictionaries, no torch and no pydantic: on a cluster every job makes this again.
+`wildcards` have Snakemake's attributes: model, inference, benchmark, task, length.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from contracts.fingerprint import canonical_json, sha256_text
+from eval.cells import cell_settings, cells_of, planned_parts, suits
+from eval.inference.methods import answer_settings, answering_modules
+from eval.registry import BENCHMARKS, Task, known_task
+from workflow.command_code import code_digest
+from workflow.run_config import chat_template_file, drawn_sets
+
+Answers = tuple[str, ...]
+EVERY_ANSWER: Answers = ("text", "losses", "norms", "token_scores")
+STAGE_FOLDERS = ("tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start")
+
+
+def any_of(names: Iterable[str]) -> str:
+    """A wildcard's pattern: one of these names; where there is none, a pattern that nothing matches."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+def files_of(path: str) -> list[str]:
+    """A file, or the files of a folder: each an input of its own, since a folder's time says little."""
+    return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if Path(path).is_dir() else [path]
+
+
+def launcher(resources: Any, threads: int) -> str:
+    """What starts a training on every node of its Slurm job: `srun`, where a profile gives the training `mpi`.
+
+    Snakemake then leaves the job's only step to this `srun`, which is also where Slurm's signals arrive.
+    """
+    if "mpi" not in resources.keys():  # noqa: SIM118 (Snakemake's resources are no mapping)
+        return ""
+    nodes, processors = resources.get("nodes", 1), resources.get("cpus_per_task", threads)
+    devices = f"--gres={resources.gres} " if resources.get("gres") else ""
+    return (
+        f"srun --nodes={nodes} --ntasks={nodes} --cpus-per-task={processors} {devices}"
+        "--kill-on-bad-exit=1 --cpu-bind=quiet "
+    )
+
+
+def data_options(paths: Mapping[str, str]) -> str:
+    """Paths by key, as the option of a command line."""
+    return " ".join(["--data", *(shlex.quote(f"{key}={path}") for key, path in paths.items())]) if paths else ""
+
+
+class RunPlan:
+    """One run. Everything that is asked for every cell is looked up once."""
+
+    def __init__(self, config: dict, schema: dict, record_code: bool = False) -> None:
+        self.config = config
+        self.train_keys = schema["$defs"]["TrainSection"]["properties"]
+        self.record_code = record_code
+        self.run = config["run"]
+        self.results = f"results/{self.run}"
+        self.methods = list(config["train"]["methods"])
+        self.models = self.methods + list(config["eval"]["models"])
+        self.inferences = list(config["eval"]["inference"]["methods"])
+        self.cells = cells_of(config["eval"])
+        self.sets = list(drawn_sets(config))
+        self._books: dict[str, list[str]] = {}
+        self._files: dict[Path, list[str]] = {}
+
+    # What the stages are told
+
+    def code(self, *roots: str) -> str:
+        """Hash of the code behind a command: an edit of it reruns the command's jobs and what depends on them."""
+        return code_digest(roots, self.record_code)
+
+    def section(self, name: str) -> str:
+        """One section of the configuration, as a command takes it."""
+        return canonical_json(self.config[name])
+
+    def train_settings(self, method: str) -> dict:
+        """The training settings of one method; another method's own section stays out of them."""
+        others = {*self.train_keys["methods"]["items"]["enum"], "methods"} - {method}
+        return {key: value for key, value in self.config["train"].items() if key not in others} | {"method": method}
+
+    def run_folder(self, method: str) -> str:
+        """Where a training keeps its checkpoints and metrics: one folder for each of its settings.
+
+        What only says when and where files are written ("bookkeeping" in the schema) changes no number of a run.
+        """
+        decisive = {
+            key: value
+            for key, value in self.train_settings(method).items()
+            if not self.train_keys.get(key, {}).get("bookkeeping")
+        }
+        return f"{self.results}/train/{method}/run-{sha256_text(canonical_json(decisive))[:12]}"
+
+    @property
+    def train_threads(self) -> int:
+        """Processors of one training."""
+        return self.config["train"]["layout"]["processes"] * self.config["train"]["cpu_threads"]
+
+    # What the data are made from
+
+    def books(self, split: str) -> list[str]:
+        """The files of one split of the corpus, each an input of its own: a touched, added or removed book is seen."""
+        if split not in self._books:
+            corpus, kind = Path(self.config["corpus"]["path"]), self.config["corpus"]["source"]
+            if kind == "pg19" and not (corpus / split).is_dir() and not self.fetched_below(corpus):
+                self._books[split] = [str(corpus)]
+            else:
+                has_split = kind == "pg19" or (corpus / split).is_dir()
+                self._books[split] = self.files_below(corpus / split if has_split else corpus)
+        return self._books[split]
+
+    def files_below(self, path: Path) -> list[str]:
+        """The files of a set of data that are there or are to be fetched; the path itself where there are none."""
+        if path not in self._files:
+            there = {str(file) for file in path.rglob("*") if file.is_file() and not file.name.endswith(".partial")}
+            self._files[path] = sorted(there | self.fetched_below(path)) or [str(path)]
+        return self._files[path]
+
+    def fetched_below(self, path: Path) -> set[str]:
+        """The files that the configuration fetches to a place in a folder."""
+        return {name for name in self.config["fetch"] if path in Path(name).parents}
+
+    def metadata_of_books(self) -> list[str]:
+        """The corpus's list of its books, where it has one."""
+        return [str(path) for path in Path(self.config["corpus"]["path"]).glob("metadata.csv")]
+
+    def tokenizer_sources(self) -> dict[str, list[str]]:
+        """What the tokenizer is made from: the one that the configuration names, or the books to train it on."""
+        given = self.config["tokenizer"]["path"]
+        return {"given": files_of(given)} if given else {"books": self.books(self.config["tokenizer"]["split"])}
+
+    def given_model(self) -> dict[str, list[str]]:
+        """The files of the Hugging Face folder that the configuration starts from; nothing from scratch."""
+        folder = self.config["model"]["hugging_face"]
+        return {"hugging_face": files_of(folder)} if folder else {}
+
+    def set_files(self, dataset: str) -> list[str]:
+        """The files of one set of samples, each an input of its own."""
+        return self.files_below(Path(self.config["mix"][dataset]["path"]))
+
+    def set_corpus(self, dataset: str) -> str:
+        """How one set of samples is read: as the corpus, but for its format and its place."""
+        own = {"source": dataset, "path": self.config["mix"][dataset]["path"]}
+        return canonical_json({**self.config["corpus"], **own})
+
+    def set_tokenize(self, dataset: str) -> str:
+        """The tokenize settings of one set, with its own shortest sample where it has one."""
+        least = self.config["mix"][dataset]["min_tokens"]
+        samples = {**self.config["tokenize"]["samples"], **({"min_tokens": least} if least else {})}
+        return canonical_json({**self.config["tokenize"], "samples": samples})
+
+    def mix_settings(self) -> str:
+        """What decides the mix; where its sets lie does not."""
+        places = ("path", "min_tokens")
+        return canonical_json(
+            {
+                name: {key: value for key, value in part.items() if key not in places}
+                if isinstance(part, dict)
+                else part
+                for name, part in self.config["mix"].items()
+            }
+        )
+
+    def samples_template(self) -> list[str]:
+        """The chat template that supervised samples are written in, as an input; none where it is the tokenizer's."""
+        template = self.config["tokenize"]["samples"]["chat_template"]
+        return [template] if template else []
+
+    # What a cell reads
+
+    def task(self, wildcards: Any) -> Task:
+        """What the registry says of a cell's task."""
+        return known_task(wildcards.benchmark, wildcards.task)
+
+    def model_of(self, wildcards: Any) -> str:
+        """The folder of the model that answers a cell."""
+        return self.model_folder(wildcards.model)
+
+    def model_folder(self, name: str | None) -> str | None:
+        """The folder of a model: a method of this run or a further model by its name, else a path to a folder."""
+        return (
+            f"{self.results}/models/{name}" if name in self.methods else self.config["eval"]["models"].get(name, name)
+        )
+
+    def data_paths(self, wildcards: Any) -> dict[str, str]:
+        """{key: place} of the data that a task reads, those left out that are optional and not given."""
+        task, given = self.task(wildcards), self.config["eval"]["data"]
+        longppl = self.config["eval"]["benchmarks"].get("longppl") or {}
+        own = {
+            "books": self.config["corpus"]["path"],
+            "train_tokens": f"{self.results}/tokens/train",
+            "evaluator": self.model_folder(longppl.get("evaluator")),
+        }
+        keys = [*task.needs, *(key for key in task.takes if key in ("books", "train_tokens") or given.get(key))]
+        return {key: own.get(key) or given[key] for key in keys}
+
+    def sample_sources(self, wildcards: Any) -> dict[str, list[str] | str]:
+        """What the samples of a task are built from, besides the tokenizer: {key: files}."""
+        sources: dict[str, list[str] | str] = {}
+        for key, place in self.data_paths(wildcards).items():
+            made_by_the_run = key in ("train_tokens", "evaluator")
+            files = (
+                self.books("test") if key == "books" else place if made_by_the_run else self.files_below(Path(place))
+            )
+            sources[key] = files
+        template = chat_template_file(self.config["eval"]["chat_template"])
+        if template and self.task(wildcards).answer != "losses":
+            sources["chat_template"] = template
+        return sources
+
+    def sample_options(self, wildcards: Any) -> str:
+        """The same as an option on the command line."""
+        return data_options(self.data_paths(wildcards))
+
+    def sample_settings(self, wildcards: Any) -> str:
+        """The part of the evaluation's settings that the samples of one cell depend on."""
+        cell = (wildcards.benchmark, wildcards.task, int(wildcards.length))
+        return canonical_json(cell_settings(self.config["eval"], *cell))
+
+    def code_of_samples(self, wildcards: Any) -> str:
+        """The code behind the samples of a task."""
+        return self.code("eval.commands.build", self.task(wildcards).build)
+
+    # What answers and scores a cell
+
+    @cached_property
+    def answers_settings(self) -> dict[str, str]:
+        """By the method of inference: the part of the evaluation's settings that its answers depend on."""
+        return {name: canonical_json(answer_settings(self.config["eval"], name)) for name in self.inferences}
+
+    def answer_settings(self, wildcards: Any) -> str:
+        """The part of the evaluation's settings that the answers of a cell depend on."""
+        return self.answers_settings[wildcards.inference]
+
+    def code_of_answers(self, wildcards: Any) -> str:
+        """The code behind the answers of a task by a method."""
+        own = self.task(wildcards).answer_module
+        modules = answering_modules(wildcards.inference, self.config["eval"]["generation"]["backend"])
+        return self.code("eval.commands.generate", *modules, *([own] if own else []))
+
+    def judges(self, wildcards: Any) -> dict[str, str]:
+        """{key: model folder} of the models that score a task's answers, those that the configuration gives."""
+        given = self.config["eval"]["data"]
+        return {key: given[key] for key in self.task(wildcards).judges if given.get(key)}
+
+    @cached_property
+    def has_judges(self) -> bool:
+        """Whether the configuration gives any model that scores answers."""
+        given = self.config["eval"]["data"]
+        return any(given.get(key) for name, task, _ in self.cells for key in known_task(name, task).judges)
+
+    def judge_files(self, wildcards: Any) -> list[str]:
+        """The files of the models that score a task's answers."""
+        return [file for path in self.judges(wildcards).values() for file in files_of(path)]
+
+    def judge_options(self, wildcards: Any) -> str:
+        """Those models as an option on the command line."""
+        return data_options(self.judges(wildcards))
+
+    def code_of_score(self, wildcards: Any) -> str:
+        """The code behind the score of a task."""
+        return self.code("eval.commands.score", self.task(wildcards).score)
+
+    def code_of_average(self, wildcards: Any) -> str:
+        """The code behind the averages of a benchmark."""
+        return self.code("eval.commands.aggregate", BENCHMARKS[wildcards.benchmark].aggregate)
+
+    # Which files there are
+
+    def shared_models(self) -> str:
+        """Which cells share a loaded model, as JSON. It decides when an answer is computed, and nothing about it."""
+        return canonical_json(planned_parts(self.config["eval"], self.models, self.results))
+
+    def answered_by(self, answers: Answers) -> list[tuple[str, str, int]]:
+        """The cells whose task has one of these answers."""
+        return [cell for cell in self.cells if known_task(*cell[:2]).answer in answers]
+
+    def tasks_answered_by(self, *answers: str) -> str:
+        """A wildcard's pattern: the tasks with one of these answers."""
+        return any_of(dict.fromkeys(task for _, task, _ in self.answered_by(answers)))
+
+    def benchmarks_answered_by(self, *answers: str) -> str:
+        """A wildcard's pattern: the benchmarks of such tasks."""
+        return any_of(dict.fromkeys(benchmark for benchmark, _, _ in self.answered_by(answers)))
+
+    def cell_paths(self, pattern: str, answers: Answers = EVERY_ANSWER) -> list[str]:
+        """One path for every (model, inference, benchmark, task, length) whose task has one of these answers."""
+        return [
+            filled(pattern, model=model, inference=inference, benchmark=benchmark, task=task, length=length)
+            for benchmark, task, length in self.answered_by(answers)
+            for inference in self.inferences
+            if suits(benchmark, task, inference)
+            for model in self.models
+        ]
+
+    def scores_of(self, wildcards: Any) -> list[str]:
+        """The scores of one model, by one method of inference, on one benchmark."""
+        place = f"{self.results}/eval/{wildcards.model}/{wildcards.inference}/{wildcards.benchmark}"
+        return [
+            f"{place}/{task}/{length}/score.json"
+            for benchmark, task, length in self.cells
+            if benchmark == wildcards.benchmark and suits(benchmark, task, wildcards.inference)
+        ]
+
+    def aggregate_paths(self, pattern: str) -> list[str]:
+        """One path for every (model, inference, benchmark) that has a score."""
+        return [
+            filled(pattern, model=model, inference=inference, benchmark=benchmark)
+            for model in self.models
+            for inference in self.inferences
+            for benchmark in dict.fromkeys(name for name, task, _ in self.cells if suits(name, task, inference))
+        ]
+
+    def sample_paths(self, pattern: str) -> list[str]:
+        """One path for every (benchmark, task, length)."""
+        return [filled(pattern, benchmark=name, task=task, length=length) for name, task, length in self.cells]
+
+    # What the report is told besides
+
+    def records_of_training(self, name: str) -> list[str]:
+        """METHOD=FILE for one of the records in every training's run folder."""
+        return [f"{method}={self.run_folder(method)}/{name}" for method in self.methods]
+
+    def pictured_cells(self, pattern: str) -> list[str]:
+        """One path for every model, of its shortest cell with gradients: the report colours the first text of it."""
+        cells = self.answered_by(("norms",))
+        if not cells:
+            return []
+        benchmark, task, length = min(cells, key=lambda cell: cell[2])
+        cell = {"inference": "dense", "benchmark": benchmark, "task": task, "length": length}
+        return list(dict.fromkeys(filled(pattern, model=model, **cell) for model in self.models))
+
+    def picture_options(self, samples: list[str], predictions: list[str]) -> str:
+        """The pictured cells as options of `eval report`; all models answered the same samples."""
+        cells = zip(self.models, samples * len(self.models), predictions, strict=False)
+        return " ".join(f"--detect {' '.join(map(shlex.quote, cell))}" for cell in cells)
+
+
+def filled(pattern: str, **values: object) -> str:
+    """A path with its wildcards filled in; `<results>` and the like stay for Snakemake."""
+    return pattern.format(**values)

@@ -1,12 +1,12 @@
 rule aggregate:
     input:
-        scores=lambda wildcards: scores_of(wildcards.model, wildcards.inference, wildcards.benchmark),
+        scores=lambda wildcards: scores_of(wildcards.model, wildcards.way, wildcards.benchmark),
     output:
-        aggregate="<results>/eval/{model}/{inference}/{benchmark}/aggregate.json",
+        aggregate="<results>/eval/{model}/{way}/{benchmark}/aggregate.json",
     log:
-        "<results>/logs/aggregate/{model}-{inference}-{benchmark}.log",
+        "<results>/logs/aggregate/{model}-{way}-{benchmark}.log",
     benchmark:
-        "<results>/benchmarks/aggregate/{model}-{inference}-{benchmark}.tsv"
+        "<results>/benchmarks/aggregate/{model}-{way}-{benchmark}.tsv"
     conda:
         "../../environment.yml"
     threads: 1

@@ -20,9 +20,20 @@ sys.path.insert(0, str(REPOSITORY))
 
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json, sha256_text
-from eval.cells import cell_settings, cells_of, planned_parts, suits
+from eval.cells import (
+    all_ways,
+    answer_settings,
+    answered_by_trainer,
+    answering_modules,
+    cell_settings,
+    cells_of,
+    outdated_hops,
+    planned_parts,
+    scoring_settings,
+    ways_of,
+)
+from eval.detection.detectors import DETECTORS
 from eval.registry import BENCHMARKS as KNOWN_BENCHMARKS
-from eval.inference.methods import answer_settings, answering_modules
 from eval.registry import WORKFLOW_DATA, known_task
 from workflow.command_code import code_digest
 from workflow.sole_run import claim_folder
@@ -43,6 +54,7 @@ def bad_configuration(message):
 
 def check_configuration():
     """Refuse what the schema does not know, fill in the defaults, and return the schema."""
+    refuse_what_is_outdated()
     schema_file = REPOSITORY / "workflow/schemas/config.schema.json"
     try:
         validate(config, str(schema_file), set_default=False)
@@ -55,6 +67,15 @@ def check_configuration():
     schema = json.loads(schema_file.read_text())
     fill_defaults(config, schema, schema["$defs"])
     return schema
+
+
+def refuse_what_is_outdated():
+    """Stop at keys and names of before with what to write instead, which the schema can not know."""
+    section = config.get("eval")
+    for key in ("benchmarks", "hops"):
+        section = section.get(key) if isinstance(section, dict) else None
+    if isinstance(section, dict) and (complaint := outdated_hops(section)):
+        bad_configuration(f"eval.benchmarks.hops.{complaint}")
 
 
 def fill_defaults(values, schema, definitions):
@@ -124,7 +145,8 @@ KNOWN_METHODS = SCHEMA["$defs"]["TrainSection"]["properties"]["methods"]["items"
 
 METHODS = list(config["train"]["methods"])
 MODELS = METHODS + list(config["eval"]["models"])
-INFERENCES = list(config["eval"]["inference"]["methods"])
+# How models answer: methods of inference, and detectors where a task asks for tokens.
+WAYS = all_ways(config["eval"])
 CELLS = cells_of(config["eval"])
 # Which cells share a loaded model. No job's input: it decides when an answer is computed, and nothing about it.
 PLAN = f"results/{config['run']}/eval/plan.json"
@@ -311,22 +333,27 @@ def settings_of(wildcards):
     return canonical_json(cell_settings(config["eval"], wildcards.benchmark, wildcards.task, int(wildcards.length)))
 
 
-# By the method of inference: the part of the evaluation's settings that its answers depend on.
-ANSWER_OPTIONS = {inference: canonical_json(answer_settings(config["eval"], inference)) for inference in INFERENCES}
+# By the way of answering: the part of the evaluation's settings that its answers depend on.
+ANSWER_OPTIONS = {way: canonical_json(answer_settings(config["eval"], way)) for way in WAYS}
 
 
 @asked_often
 def answer_options(wildcards):
     """The part of the evaluation's settings that the answers of a cell depend on."""
-    return ANSWER_OPTIONS[wildcards.inference]
+    return ANSWER_OPTIONS[wildcards.way]
+
+
+@asked_often
+def way_option(wildcards):
+    """The option of `eval generate` that names the way of answering."""
+    return f"--{'detector' if wildcards.way in DETECTORS else 'inference'} {wildcards.way}"
 
 
 @asked_often
 def code_of_answers(wildcards):
-    """The code behind the answers of a task by a method."""
-    own = known_task(wildcards.benchmark, wildcards.task).answer_module
-    modules = answering_modules(wildcards.inference, config["eval"]["generation"]["backend"])
-    return code_of("eval.commands.generate", *modules, *([own] if own else []))
+    """The code behind the answers of a task in a way."""
+    modules = answering_modules(wildcards.way, config["eval"]["generation"]["backend"])
+    return code_of("eval.commands.generate", *modules)
 
 
 @asked_often
@@ -341,36 +368,39 @@ def code_of_score(wildcards):
     return code_of("eval.commands.score", known_task(wildcards.benchmark, wildcards.task).score)
 
 
-def cell_paths(pattern, answers=("text", "losses", "norms", "token_scores"), models=None):
-    """One path for every (model, inference, benchmark, task, length) whose task has one of these answers."""
+@asked_often
+def scoring_options(wildcards):
+    """The settings of the benchmark's scorer, where it has some, as an option on the command line."""
+    settings = scoring_settings(config["eval"], wildcards.benchmark)
+    return f"--settings {shlex.quote(canonical_json(settings))}" if settings else ""
+
+
+def cell_paths(pattern):
+    """One path for every (model, way, benchmark, task, length)."""
     return [
         path
         for benchmark, task, length in CELLS
-        if known_task(benchmark, task).answer in answers
-        for inference in INFERENCES
-        if suits(benchmark, task, inference)
-        for path in expand(
-            pattern, model=models or MODELS, inference=inference, benchmark=benchmark, task=task, length=length
-        )
+        for way in ways_of(config["eval"], benchmark, task)
+        for path in expand(pattern, model=MODELS, way=way, benchmark=benchmark, task=task, length=length)
     ]
 
 
-def scores_of(model, inference, benchmark):
-    """The scores of one model, by one method of inference, on one benchmark."""
+def scores_of(model, way, benchmark):
+    """The scores of one model, answered in one way, on one benchmark."""
     return [
-        f"results/{config['run']}/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"
+        f"results/{config['run']}/eval/{model}/{way}/{benchmark}/{task}/{length}/score.json"
         for name, task, length in CELLS
-        if name == benchmark and suits(benchmark, task, inference)
+        if name == benchmark and way in ways_of(config["eval"], benchmark, task)
     ]
 
 
 def aggregate_paths(pattern):
-    """One path for every (model, inference, benchmark) that has a score."""
+    """One path for every (model, way, benchmark) that has a score."""
     return [
-        pattern.format(model=model, inference=inference, benchmark=benchmark)
+        pattern.format(model=model, way=way, benchmark=benchmark)
         for model in MODELS
-        for inference in INFERENCES
-        for benchmark in dict.fromkeys(name for name, task, _ in CELLS if suits(name, task, inference))
+        for way in WAYS
+        for benchmark in dict.fromkeys(name for name, task, _ in CELLS if way in ways_of(config["eval"], name, task))
     ]
 
 
@@ -379,25 +409,18 @@ def sample_paths(pattern):
     return [pattern.format(benchmark=benchmark, task=task, length=length) for benchmark, task, length in CELLS]
 
 
-def tasks_answered_by(*answers):
-    """A wildcard's pattern: the tasks with one of these answers."""
-    return any_of(dict.fromkeys(task for benchmark, task, _ in CELLS if known_task(benchmark, task).answer in answers))
-
-
-def benchmarks_answered_by(*answers):
-    """A wildcard's pattern: the benchmarks of such tasks."""
-    return any_of(
-        dict.fromkeys(benchmark for benchmark, task, _ in CELLS if known_task(benchmark, task).answer in answers)
-    )
+def ways_by(trainer):
+    """A wildcard's pattern: the ways of answering that are the trainer's, or those that are `eval generate`'s."""
+    return any_of(way for way in WAYS if answered_by_trainer(way) == trainer)
 
 
 def pictured_cells(pattern):
     """One path for every model, of its shortest cell with gradients: the report colours the first text of it."""
-    cells = [cell for cell in CELLS if known_task(*cell[:2]).answer == "norms"]
+    cells = [cell for cell in CELLS if "gradient" in ways_of(config["eval"], *cell[:2])]
     if not cells:
         return []
     benchmark, task, length = min(cells, key=lambda cell: cell[2])
-    return expand(pattern, model=MODELS, inference="dense", benchmark=benchmark, task=task, length=length)
+    return expand(pattern, model=MODELS, way="gradient", benchmark=benchmark, task=task, length=length)
 
 
 def picture_options(samples, predictions):

@@ -10,7 +10,7 @@ wildcard_constraints:
     split="train|validation",
     method=any_of(METHODS),
     model=any_of(MODELS),
-    inference=any_of(INFERENCES),
+    way=any_of(WAYS),
     benchmark=any_of(dict.fromkeys(benchmark for benchmark, _, _ in CELLS)),
     task=any_of(dict.fromkeys(task for _, task, _ in CELLS)),
     length="[0-9]+",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from contracts.code_reach import code_fingerprint
 from contracts.errors import InputError
-from contracts.fingerprint import code_fingerprint
 from eval.backends.settings import GenerationSettings, backend_facts
 from eval.building.samples import SampleSet
 from eval.detection.detectors import DETECTORS

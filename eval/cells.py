@@ -1,14 +1,19 @@
 """Which cells a configuration asks for, and which part of it each depends on.
 
-A cell is (benchmark, task, length); every model answers each of them by every method of inference that suits it.
+A cell is (benchmark, task, length); every model answers each of them in every way that suits it: by methods of
+inference, or where it asks for tokens by detectors.
 invariant: the settings of a cell hold nothing that only other tasks or other benchmarks read.
 Plain dictionaries, defaults filled in: Snakemake reads this on every node, without pydantic.
 """
 
 from itertools import product
 
-from eval.registry import BENCHMARKS, known_task
+from eval.detection.detectors import DETECTORS
+from eval.inference.methods import inference_modules
+from eval.registry import BENCHMARKS, known_task, outdated_task
 
+# The sub-section of a benchmark that only its scorer reads.
+SCORING = "scoring"
 SHARED_KEYS = ("seed", "begin_with_bos", "chat_template", "chat_date")
 
 
@@ -35,28 +40,63 @@ def cells_of(settings: dict) -> list[tuple[str, str, int]]:
 
 def cell_settings(settings: dict, benchmark: str, task: str, length: int) -> dict:
     """The part of an `eval` section that the samples of one cell depend on, as `build --settings` takes it."""
-    others = set(BENCHMARKS[benchmark].tasks) - {task}
+    others = {*BENCHMARKS[benchmark].tasks, SCORING} - {task}
     section = {key: value for key, value in settings["benchmarks"][benchmark].items() if key not in others}
     own = {**section, "tasks": [task], "lengths": [int(length)]}
     return {**{key: settings[key] for key in SHARED_KEYS}, "benchmarks": {benchmark: own}}
 
 
+def scoring_settings(settings: dict, benchmark: str) -> dict:
+    """The part of an `eval` section that the scores of a benchmark depend on, as `score --settings` takes it."""
+    return settings["benchmarks"][benchmark].get(SCORING) or {}
+
+
 def suits(benchmark: str, task: str, inference: str) -> bool:
-    """Whether a method of inference can answer a task: gradients are dense, and retrieval needs a question."""
+    """Whether a method of inference can answer a task: detectors read a dense model, and retrieval needs a question."""
     answer = known_task(benchmark, task).answer
     return inference == "dense" or answer == "text" or (answer == "losses" and inference != "rag")
 
 
+def ways_of(settings: dict, benchmark: str, task: str) -> list[str]:
+    """The ways in which a model answers a task's cells: detectors, or the methods of inference that suit it (names)."""
+    if known_task(benchmark, task).answer == "detection":
+        return list(settings["detection"]["methods"])
+    return [inference for inference in settings["inference"]["methods"] if suits(benchmark, task, inference)]
+
+
+def all_ways(settings: dict) -> list[str]:
+    """Every way in which a run answers cells, methods of inference first."""
+    used = {way for benchmark, task, _ in cells_of(settings) for way in ways_of(settings, benchmark, task)}
+    return [way for way in (*settings["inference"]["methods"], *settings["detection"]["methods"]) if way in used]
+
+
+def answered_by_trainer(way: str) -> bool:
+    """Whether `megatron_cdt detect` answers by this way; all others are `generate`'s."""
+    return way in DETECTORS and not DETECTORS[way].module
+
+
+def answering_modules(way: str, backend: str) -> tuple[str, ...]:
+    """The modules behind the answers by a way on a backend, besides the command's own."""
+    return (DETECTORS[way].module,) if way in DETECTORS else inference_modules(way, backend)
+
+
+def answer_settings(settings: dict, way: str) -> dict:
+    """The part of an `eval` section that the answers by a way depend on, as `generate --settings` takes it."""
+    kind, more = ("detection", {}) if way in DETECTORS else ("inference", {"generation": settings["generation"]})
+    own = {way: settings[kind][way]} if way in settings[kind] else {}
+    return {kind: {"methods": [way], **own}, **more}
+
+
 def planned_parts(settings: dict, models: list[str], results: str) -> dict[str, list[list[tuple[str, str]]]]:
-    """{MODEL/INFERENCE/BENCHMARK: parts of (samples file, predictions file)}: which cells share a loaded model.
+    """{MODEL/WAY/BENCHMARK: parts of (samples file, predictions file)}: which cells share a loaded model.
 
     A part has at most `generation.cells_per_job` cells; `results` is the run's folder.
     """
     cells: dict[str, list[tuple[str, str]]] = {}
-    for model, inference in product(models, settings["inference"]["methods"]):
+    for model, way in product(models, all_ways(settings)):
         for benchmark, task, length in cells_of(settings):
-            if suits(benchmark, task, inference) and known_task(benchmark, task).answer != "norms":
-                group, place = f"{model}/{inference}/{benchmark}", f"{task}/{length}"
+            if way in ways_of(settings, benchmark, task) and not answered_by_trainer(way):
+                group, place = f"{model}/{way}/{benchmark}", f"{task}/{length}"
                 pair = (
                     f"{results}/samples/{benchmark}/{place}.jsonl",
                     f"{results}/eval/{group}/{place}/predictions.jsonl",
@@ -64,6 +104,15 @@ def planned_parts(settings: dict, models: list[str], results: str) -> dict[str, 
                 cells.setdefault(group, []).append(pair)
     together = settings["generation"]["cells_per_job"]
     return {
-        group: [found[start : start + together] for start in range(0, len(found), together)]
-        for group, found in cells.items()
+        group: [planned[start : start + together] for start in range(0, len(planned), together)]
+        for group, planned in cells.items()
     }
+
+
+def outdated_hops(section: dict) -> str | None:
+    """What to write instead of what the section `eval.benchmarks.hops` held before; None where nothing is outdated."""
+    for key in section:
+        if key.startswith("longppl_"):
+            return f"{key}: the detector LongPPL has a section of its own now; write eval.detection.longppl.{key[8:]}"
+    tasks = section.get("tasks") or ()
+    return next((f"tasks: {told}" for task in tasks if (told := outdated_task("hops", str(task)))), None)

@@ -11,8 +11,9 @@ from typing import Literal
 
 from contracts.errors import InputError
 from eval.benchmarks.helmet.tasks import TASKS as HELMET_TASKS
+from eval.detection.detectors import DETECTORS
 
-Answer = Literal["losses", "text", "norms", "token_scores"]
+Answer = Literal["losses", "text", "detection"]
 # Data that the workflow makes or knows by itself; every other key is one of `eval.data`.
 WORKFLOW_DATA = ("books", "train_tokens", "evaluator")
 
@@ -20,8 +21,7 @@ WORKFLOW_DATA = ("books", "train_tokens", "evaluator")
 @dataclass(frozen=True)
 class Task:
     """One task: `build` and `score` are the functions of its samples and of its scores, as module:function; `answer` is
-    what a prediction holds (norms come from `megatron_cdt detect`, all else from `generate`; token scores from the
-    task's own `answer_module`: opened(folder, device, settings) -> what answers a row).
+    what a prediction holds: losses, a text, or a detector's score of every token (eval.detection.detectors).
 
     `needs` are the data that its samples cannot be built without, `takes` those that are used where they are given:
     keys of `eval.data`, or WORKFLOW_DATA. `judges` are the models that its scorer asks, where `eval.data` gives them.
@@ -33,19 +33,20 @@ class Task:
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
-    answer_module: str = ""
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """One benchmark: its tasks by name, and the function that makes its tables' numbers from the scores.
 
-    `optional_ending` is what published files add to the names of tasks, and a person may: qasper_e.
+    `optional_ending` is what published files add to the names of tasks, and a person may: qasper_e. `scoring` is the
+    class of the settings that its scorer reads, as module:class; nothing where it has none.
     """
 
     tasks: dict[str, Task]
     aggregate: str = "eval.scoring.task_mean:aggregate"
     optional_ending: str = ""
+    scoring: str = ""
 
 
 NEEDLES_IN_LINES = ("niah_single_1", "niah_multikey_2", "niah_multikey_3")
@@ -83,18 +84,6 @@ def helmet_task(name: str) -> Task:
         needs=files if described.needs_files else (),
         takes=(*(() if described.needs_files else files), *(("reference_tokenizer",) * described.counts_documents)),
         judges=(described.judge,) if described.judge else (),
-    )
-
-
-def hops_task(answer: Answer, answer_module: str = "") -> Task:
-    """One task of the multi-hop probe, by what detects its tokens."""
-    return Task(
-        "eval.benchmarks.hops.build:build",
-        "eval.benchmarks.hops.score:score",
-        answer,
-        needs=("books",),
-        takes=("needles", "babi"),
-        answer_module=answer_module,
     )
 
 
@@ -142,27 +131,30 @@ BENCHMARKS = {
         {name: question_task("longbench") for name in LONGBENCH_TASKS},
         "eval.benchmarks.longbench.aggregate:aggregate",
         optional_ending="_e",
+        scoring="eval.benchmarks.longbench:LongBenchScoring",
     ),
     "quality": Benchmark({"quality": question_task("quality")}),
     "qasper": Benchmark({"qasper": question_task("qasper")}),
     "nq": Benchmark({"nq": question_task("nq")}),
     "hops": Benchmark(
         {
-            **{f"{hops}hop": hops_task("norms") for hops in (2, 3, 4)},
-            **{
-                f"{hops}hop_{detector}": hops_task("token_scores", f"eval.detection.{detector}")
-                for detector in ("attention", "longppl")
-                for hops in (2, 3, 4)
-            },
+            f"{hops}hop": Task(
+                "eval.benchmarks.hops.build:build",
+                "eval.benchmarks.hops.score:score",
+                "detection",
+                needs=("books",),
+                takes=("needles", "babi"),
+            )
+            for hops in (2, 3, 4)
         }
     ),
 }
 
 
 def function_at(place: str) -> Callable:
-    """The function that `module:function` names."""
-    module, _, function = place.partition(":")
-    return getattr(importlib.import_module(module), function)
+    """The function or class that `module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def known_benchmark(name: str) -> Benchmark:
@@ -174,8 +166,19 @@ def known_benchmark(name: str) -> Benchmark:
 
 def known_task(benchmark: str, name: str) -> Task:
     """The task called `name` of a benchmark, or one line that lists the names."""
-    known = known_benchmark(benchmark)
-    tasks, name = known.tasks, name if name in known.tasks else name.removesuffix(known.optional_ending)
-    if name not in tasks:
-        raise InputError(f"task '{name}' of {benchmark} is unknown; choose one of {', '.join(tasks)}")
-    return tasks[name]
+    described = known_benchmark(benchmark)
+    tasks, plain = described.tasks, name if name in described.tasks else name.removesuffix(described.optional_ending)
+    if plain not in tasks:
+        raise InputError(
+            outdated_task(benchmark, name)
+            or f"task '{name}' of {benchmark} is unknown; choose one of {', '.join(tasks)}"
+        )
+    return tasks[plain]
+
+
+def outdated_task(benchmark: str, name: str) -> str | None:
+    """What to write instead of a name of before, `3hop_attention`; None for every other name."""
+    task, _, detector = name.partition("_")
+    if task not in BENCHMARKS[benchmark].tasks or detector not in DETECTORS:
+        return None
+    return f"'{name}' is a task and a detector now: write {task}, and eval.detection.methods: [{detector}]"

@@ -18,6 +18,7 @@ from eval.benchmarks.perplexity import PerplexitySettings
 from eval.benchmarks.qasper import QasperSettings
 from eval.benchmarks.quality import QualitySettings
 from eval.benchmarks.ruler import RulerSettings
+from eval.detection.settings import DetectionSettings
 from eval.inference.settings import InferenceSettings
 
 
@@ -93,6 +94,9 @@ class EvalSettings(Settings):
         default_factory=dict, description="further models to evaluate: {name: Hugging Face folder}"
     )
     inference: InferenceSettings = Field(default_factory=InferenceSettings, description="how the models read prompts")
+    detection: DetectionSettings = Field(
+        default_factory=DetectionSettings, description="what detects the tokens that answers rest on"
+    )
     generation: GenerationSettings = Field(
         default_factory=GenerationSettings, description="how the answers are computed"
     )

@@ -24,7 +24,7 @@ import yaml
 
 from contracts.errors import InputError
 from contracts.settings import load_settings
-from eval.cells import cells_of, suits
+from eval.cells import cells_of, ways_of
 from eval.registry import known_task
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.huggingface.config import read_architecture
@@ -78,7 +78,7 @@ def cost_of(run: Configuration, machine: Machine) -> Cost:
     settings = run.eval.model_dump(mode="json")
     cells = 0
     for benchmark, task, length in cells_of(settings):
-        ways = sum(suits(benchmark, task, inference) for inference in run.eval.inference.methods)
+        ways = len(ways_of(settings, benchmark, task))
         samples = settings["benchmarks"][benchmark].get("samples") or SAMPLES_OF_ALL
         seconds = START_SECONDS + samples * sample_seconds(shape, known_task(benchmark, task).answer, length, machine)
         evaluation[benchmark] = evaluation.get(benchmark, 0.0) + models * ways * seconds / 3600
@@ -121,7 +121,7 @@ def extra_work(run: Configuration, shape: Architecture, method: str, work: Work)
 def sample_seconds(shape: Architecture, answer: str, length: int, machine: Machine) -> float:
     """GPU seconds of one sample."""
     work = forward_work(shape, [length], length if answer == "losses" else 1)
-    if answer == "norms":
+    if answer == "detection":
         return work.detection / (machine.flops_per_second("float32") * machine.training)
     reading = work.forward / (machine.flops_per_second("float32") * machine.reading)
     return reading + (ANSWER_TOKENS * 4 * parameters(shape) / MEMORY_BYTES_PER_SECOND if answer == "text" else 0.0)

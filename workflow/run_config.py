@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from contracts.errors import InputError
-from eval.cells import cells_of
+from eval.cells import cells_of, outdated_hops
 from eval.registry import WORKFLOW_DATA, known_task
 
 SCHEMA_FILE = Path(__file__).parent / "schemas/config.schema.json"
@@ -25,7 +25,12 @@ def read_schema() -> dict:
 
 
 def check_against_schema(config: dict, schema: dict) -> None:
-    """Refuse what the schema does not know."""
+    """Refuse what the schema does not know; keys and names of before with what to write instead."""
+    section = config.get("eval")
+    for key in ("benchmarks", "hops"):
+        section = section.get(key) if isinstance(section, dict) else None
+    if isinstance(section, dict) and (complaint := outdated_hops(section)):
+        raise InputError(f"eval.benchmarks.hops.{complaint}")
     complaint = best_match(Draft202012Validator(schema).iter_errors(config))
     if complaint is not None:
         place = ".".join(map(str, complaint.absolute_path))

@@ -4,7 +4,7 @@ in : a checked configuration with its defaults (workflow/run_config.py)
 out: `RunPlan`, of which the rules ask everything that is more than a path
 Invariant: what a job is given as settings holds nothing that only other jobs read: a change reruns what reads it.
 Plain dictionaries, no torch and no pydantic: on a cluster every job makes this again.
-`wildcards` have Snakemake's attributes: model, inference, benchmark, task, length.
+`wildcards` have Snakemake's attributes: model, way (a method of inference, or a detector), benchmark, task, length.
 """
 
 import re
@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from contracts.fingerprint import canonical_json, sha256_text
-from eval.cells import cell_settings, cells_of, planned_parts, suits
-from eval.inference.methods import answer_settings, answering_modules
+from eval.cells import (
+    all_ways,
+    answer_settings,
+    answered_by_trainer,
+    answering_modules,
+    cell_settings,
+    cells_of,
+    planned_parts,
+    scoring_settings,
+    ways_of,
+)
+from eval.detection.detectors import DETECTORS
 from eval.registry import BENCHMARKS, Task, known_task
 from workflow.command_code import code_digest
 from workflow.run_config import chat_template_file, drawn_sets
 
-Answers = tuple[str, ...]
-EVERY_ANSWER: Answers = ("text", "losses", "norms", "token_scores")
 STAGE_FOLDERS = ("tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start")
 
 
@@ -67,7 +75,7 @@ class RunPlan:
         self.results = f"results/{self.run}"
         self.methods = list(config["train"]["methods"])
         self.models = self.methods + list(config["eval"]["models"])
-        self.inferences = list(config["eval"]["inference"]["methods"])
+        self.ways = all_ways(config["eval"])
         self.cells = cells_of(config["eval"])
         self.sets = list(drawn_sets(config))
         self._books: dict[str, list[str]] = {}
@@ -233,19 +241,22 @@ class RunPlan:
     # What answers and scores a cell
 
     @cached_property
-    def answers_settings(self) -> dict[str, str]:
-        """By the method of inference: the part of the evaluation's settings that its answers depend on."""
-        return {name: canonical_json(answer_settings(self.config["eval"], name)) for name in self.inferences}
+    def settings_by_way(self) -> dict[str, str]:
+        """By the way of answering: the part of the evaluation's settings that its answers depend on."""
+        return {way: canonical_json(answer_settings(self.config["eval"], way)) for way in self.ways}
 
     def answer_settings(self, wildcards: Any) -> str:
         """The part of the evaluation's settings that the answers of a cell depend on."""
-        return self.answers_settings[wildcards.inference]
+        return self.settings_by_way[wildcards.way]
+
+    def way_option(self, wildcards: Any) -> str:
+        """The option of `eval generate` that names the way of answering."""
+        return f"--{'detector' if wildcards.way in DETECTORS else 'inference'} {wildcards.way}"
 
     def code_of_answers(self, wildcards: Any) -> str:
-        """The code behind the answers of a task by a method."""
-        own = self.task(wildcards).answer_module
-        modules = answering_modules(wildcards.inference, self.config["eval"]["generation"]["backend"])
-        return self.code("eval.commands.generate", *modules, *([own] if own else []))
+        """The code behind the answers of a task in a way."""
+        modules = answering_modules(wildcards.way, self.config["eval"]["generation"]["backend"])
+        return self.code("eval.commands.generate", *modules)
 
     def judges(self, wildcards: Any) -> dict[str, str]:
         """{key: model folder} of the models that score a task's answers, those that the configuration gives."""
@@ -270,6 +281,11 @@ class RunPlan:
         """The code behind the score of a task."""
         return self.code("eval.commands.score", self.task(wildcards).score)
 
+    def scoring_options(self, wildcards: Any) -> str:
+        """The settings of the benchmark's scorer, where it has some, as an option on the command line."""
+        settings = scoring_settings(self.config["eval"], wildcards.benchmark)
+        return f"--settings {shlex.quote(canonical_json(settings))}" if settings else ""
+
     def code_of_average(self, wildcards: Any) -> str:
         """The code behind the averages of a benchmark."""
         return self.code("eval.commands.aggregate", BENCHMARKS[wildcards.benchmark].aggregate)
@@ -280,44 +296,39 @@ class RunPlan:
         """Which cells share a loaded model, as JSON. It decides when an answer is computed, and nothing about it."""
         return canonical_json(planned_parts(self.config["eval"], self.models, self.results))
 
-    def answered_by(self, answers: Answers) -> list[tuple[str, str, int]]:
-        """The cells whose task has one of these answers."""
-        return [cell for cell in self.cells if known_task(*cell[:2]).answer in answers]
+    def ways_of(self, benchmark: str, task: str) -> list[str]:
+        """The ways in which models answer a task's cells."""
+        return ways_of(self.config["eval"], benchmark, task)
 
-    def tasks_answered_by(self, *answers: str) -> str:
-        """A wildcard's pattern: the tasks with one of these answers."""
-        return any_of(dict.fromkeys(task for _, task, _ in self.answered_by(answers)))
+    def ways_by(self, *, trainer: bool) -> str:
+        """A wildcard's pattern: the ways of answering that are the trainer's, or those that are `eval generate`'s."""
+        return any_of(way for way in self.ways if answered_by_trainer(way) == trainer)
 
-    def benchmarks_answered_by(self, *answers: str) -> str:
-        """A wildcard's pattern: the benchmarks of such tasks."""
-        return any_of(dict.fromkeys(benchmark for benchmark, _, _ in self.answered_by(answers)))
-
-    def cell_paths(self, pattern: str, answers: Answers = EVERY_ANSWER) -> list[str]:
-        """One path for every (model, inference, benchmark, task, length) whose task has one of these answers."""
+    def cell_paths(self, pattern: str) -> list[str]:
+        """One path for every (model, way, benchmark, task, length)."""
         return [
-            filled(pattern, model=model, inference=inference, benchmark=benchmark, task=task, length=length)
-            for benchmark, task, length in self.answered_by(answers)
-            for inference in self.inferences
-            if suits(benchmark, task, inference)
+            filled(pattern, model=model, way=way, benchmark=benchmark, task=task, length=length)
+            for benchmark, task, length in self.cells
+            for way in self.ways_of(benchmark, task)
             for model in self.models
         ]
 
     def scores_of(self, wildcards: Any) -> list[str]:
-        """The scores of one model, by one method of inference, on one benchmark."""
-        place = f"{self.results}/eval/{wildcards.model}/{wildcards.inference}/{wildcards.benchmark}"
+        """The scores of one model, answered in one way, on one benchmark."""
+        place = f"{self.results}/eval/{wildcards.model}/{wildcards.way}/{wildcards.benchmark}"
         return [
             f"{place}/{task}/{length}/score.json"
             for benchmark, task, length in self.cells
-            if benchmark == wildcards.benchmark and suits(benchmark, task, wildcards.inference)
+            if benchmark == wildcards.benchmark and wildcards.way in self.ways_of(benchmark, task)
         ]
 
     def aggregate_paths(self, pattern: str) -> list[str]:
-        """One path for every (model, inference, benchmark) that has a score."""
+        """One path for every (model, way, benchmark) that has a score."""
         return [
-            filled(pattern, model=model, inference=inference, benchmark=benchmark)
+            filled(pattern, model=model, way=way, benchmark=benchmark)
             for model in self.models
-            for inference in self.inferences
-            for benchmark in dict.fromkeys(name for name, task, _ in self.cells if suits(name, task, inference))
+            for way in self.ways
+            for benchmark in dict.fromkeys(name for name, task, _ in self.cells if way in self.ways_of(name, task))
         ]
 
     def sample_paths(self, pattern: str) -> list[str]:
@@ -332,11 +343,11 @@ class RunPlan:
 
     def pictured_cells(self, pattern: str) -> list[str]:
         """One path for every model, of its shortest cell with gradients: the report colours the first text of it."""
-        cells = self.answered_by(("norms",))
+        cells = [cell for cell in self.cells if "gradient" in self.ways_of(*cell[:2])]
         if not cells:
             return []
         benchmark, task, length = min(cells, key=lambda cell: cell[2])
-        cell = {"inference": "dense", "benchmark": benchmark, "task": task, "length": length}
+        cell = {"way": "gradient", "benchmark": benchmark, "task": task, "length": length}
         return list(dict.fromkeys(filled(pattern, model=model, **cell) for model in self.models))
 
     def picture_options(self, samples: list[str], predictions: list[str]) -> str:

@@ -15,6 +15,9 @@ from contracts.errors import InputError
 from eval.building.context import BuildContext
 from eval.building.prompt_writer import PromptWriter
 
+# In the order in which transformers takes the spaces out; the quotation mark between two spaces loses both.
+SPACED_MARKS = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -55,7 +58,7 @@ def prompt_sample(context: BuildContext, prompt: Prompt) -> dict:
     }
 
 
-def keep_ends(context: BuildContext, text: str, limit: int) -> str:
+def keep_ends(context: BuildContext, text: str, limit: int, clean_up_spaces: bool = False) -> str:
     """`text` where it has at most `limit` tokens (BOS counts), else its two ends of limit // 2 tokens each."""
     if limit < 2:
         raise InputError(f"--length {context.length}: leaves no room for the prompt; choose a longer length")
@@ -63,24 +66,32 @@ def keep_ends(context: BuildContext, text: str, limit: int) -> str:
     if beginning + len(tokens) <= limit:
         return text
     half = limit // 2
-    return context.tokenizer.decode(tokens[: half - beginning]) + context.tokenizer.decode(tokens[-half:])
+    ends = (context.tokenizer.decode(part) for part in (tokens[: half - beginning], tokens[-half:]))
+    return "".join(without_spaces_before_marks(end) if clean_up_spaces else end for end in ends)
 
 
-def cut_prompt(context: BuildContext, prompt: Prompt, limit: int) -> Prompt:
+def without_spaces_before_marks(text: str) -> str:
+    """What transformers' `clean_up_tokenization_spaces` leaves of a decoded text."""
+    for spaced in SPACED_MARKS:
+        text = text.replace(spaced, spaced.strip())
+    return text
+
+
+def cut_prompt(context: BuildContext, prompt: Prompt, limit: int, clean_up_spaces: bool = False) -> Prompt:
     """The prompt cut to `limit` tokens, with the span of what is left of its long text."""
     start, end = prompt.context
     after = len(prompt.text) - end
-    text = keep_ends(context, prompt.text, limit)
+    text = keep_ends(context, prompt.text, limit, clean_up_spaces)
     start = min(start, len(text))
     return replace(prompt, text=text, context=(start, max(start, len(text) - after)))
 
 
-def sample_of_limit(context: BuildContext, prompt: Prompt, limit: int) -> dict:
+def sample_of_limit(context: BuildContext, prompt: Prompt, limit: int, clean_up_spaces: bool = False) -> dict:
     """One sample whose prompt alone is held to `limit` tokens, as the published script does."""
-    return prompt_sample(context, cut_prompt(context, prompt, limit))
+    return prompt_sample(context, cut_prompt(context, prompt, limit, clean_up_spaces))
 
 
-def sample_in_cell(context: BuildContext, prompt: Prompt) -> dict:
+def sample_in_cell(context: BuildContext, prompt: Prompt, clean_up_spaces: bool = False) -> dict:
     """One sample whose prompt, chat template and answer together fit the length of the cell.
 
     The chat template is around the prompt, and joined ends may tokenise into more tokens than before: what is over
@@ -88,7 +99,7 @@ def sample_in_cell(context: BuildContext, prompt: Prompt) -> dict:
     """
     limit = context.length - prompt.tokens_to_generate
     while True:
-        sample = sample_of_limit(context, prompt, limit)
+        sample = sample_of_limit(context, prompt, limit, clean_up_spaces)
         over = sample["length"] - context.length
         if over <= 0:
             return sample

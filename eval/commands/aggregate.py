@@ -1,8 +1,8 @@
 """From the scores of one model on one benchmark to the numbers of its tables.
 
-in : score.json of every cell of one (model, inference, benchmark)
+in : score.json of every cell of one (model, inference or detector, benchmark)
 out: aggregate.json: the benchmark's own averages, and the digests of the scores that they rest on
-invariant: scores of different models, methods of inference or benchmarks are never averaged.
+invariant: scores of different models, methods of inference, detectors or benchmarks are never averaged.
 run: python -m eval aggregate --scores results/demo/eval/cdt/dense/ruler/*/*/score.json --output aggregate.json
 """
 
@@ -15,7 +15,7 @@ from contracts.fingerprint import sha256_file
 from eval.building.samples import read_json
 from eval.registry import function_at, known_benchmark
 
-SAME = ("model", "inference", "benchmark")
+SAME = ("model", "inference", "detector", "benchmark")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,13 +37,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def common_owner(paths: list[str], scores: list[dict]) -> dict:
-    """{model, inference, benchmark} that all scores share; InputError names the first that differs."""
-    first = {key: scores[0].get(key) for key in SAME}
+    """{model, inference, benchmark} that all scores share, and their detector where one answered; InputError names the
+    first that differs.
+    """
+    first = {key: scores[0].get(key) for key in SAME if key != "detector" or "detector" in scores[0]}
     for path, score in zip(paths, scores, strict=True):
         for key in SAME:
-            if score.get(key) != first[key]:
+            if score.get(key) != first.get(key):
                 raise InputError(
-                    f"{path}: its {key} is {score.get(key)}, that of {paths[0]} is {first[key]}; give the scores of "
-                    "one model, one method of inference and one benchmark"
+                    f"{path}: its {key} is {score.get(key)}, that of {paths[0]} is {first.get(key)}; give the scores "
+                    "of one model, one method of inference (or detector) and one benchmark"
                 )
     return first

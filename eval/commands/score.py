@@ -17,10 +17,12 @@ from contracts.command_line import named_paths
 from contracts.errors import InputError
 from contracts.files import atomic_text, existing_file
 from contracts.fingerprint import sha256_file
+from contracts.settings import load_settings
 from eval.backends.model_files import model_digest, model_name
 from eval.building.samples import SampleSet, read_json_lines, read_samples
+from eval.cells import SCORING
 from eval.inference.predictions import answered_lines, check_identities, read_predictions
-from eval.registry import BENCHMARKS, Task, function_at, known_task
+from eval.registry import BENCHMARKS, Task, function_at, known_benchmark, known_task
 from eval.scoring.scored import Scored
 
 
@@ -40,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=PATH",
         help="models that judge, where the metric asks one: judge, nli (default: a stand-in that the score names)",
     )
+    parser.add_argument(
+        "--settings",
+        default="{}",
+        help="the benchmark's section `scoring`, if it has one: a YAML file, or JSON text",
+    )
     parser.add_argument("--model", help="model folder that `detect` read, for its digest and name (gradients only)")
     parser.add_argument("--model-name", help="name of the model in the report (default: its folder's name)")
 
@@ -58,16 +65,19 @@ def scored_cell(arguments: argparse.Namespace) -> dict:
     name = arguments.model_name or header.get("model_name")
     if name is None:
         raise InputError(f"{arguments.predictions} does not name its model; add --model FOLDER or --model-name NAME")
-    asked = judges(arguments, samples.task)
+    judging, scoring = judges(arguments, samples.task), scoring_of(arguments, samples.cell.benchmark)
+    facts = samples.manifest["counts"] | judging | scoring
     return {
         **asdict(samples.cell),
         "model": name,
         "inference": header.get("inference", "dense"),
-        **numbers(score_rows(samples.task, samples.cell.task, rows, samples.manifest["counts"] | asked)),
+        **({"detector": header.get("detector", "gradient")} if samples.task.answer == "detection" else {}),
+        **numbers(score_rows(samples.task, samples.cell.task, rows, facts)),
         "answered_by": header,
         "settings": samples.manifest["settings"],
+        **scoring,
         "samples_made_from": samples.manifest["inputs"],
-        "hashes": {"samples_sha256": samples.digest, **hashes(arguments.predictions, samples.task, asked)},
+        "hashes": {"samples_sha256": samples.digest, **hashes(arguments.predictions, samples.task, judging)},
     }
 
 
@@ -79,13 +89,14 @@ def scored_lines(arguments: argparse.Namespace) -> dict:
     if task.answer != "text":
         raise InputError(f"{arguments.benchmark} is scored with its samples; give --samples FILE")
     rows = answered_lines(arguments.predictions)
-    asked = judges(arguments, task)
+    judging, scoring = judges(arguments, task), scoring_of(arguments, arguments.benchmark)
     return {
         "benchmark": arguments.benchmark,
         "task": arguments.task,
         "model": arguments.model_name,
-        **numbers(score_rows(task, arguments.task, rows, asked)),
-        "hashes": hashes(arguments.predictions, task, asked),
+        **numbers(score_rows(task, arguments.task, rows, judging | scoring)),
+        **scoring,
+        "hashes": hashes(arguments.predictions, task, judging),
     }
 
 
@@ -97,6 +108,15 @@ def judges(arguments: argparse.Namespace, task: Task) -> dict[str, str]:
             f"--data {unknown[0]}: this task is scored without it; known: {', '.join(task.judges) or 'none'}"
         )
     return given
+
+
+def scoring_of(arguments: argparse.Namespace, benchmark: str) -> dict:
+    """{"scoring": the settings of the benchmark's scorer}; nothing where the benchmark has none."""
+    if place := known_benchmark(benchmark).scoring:
+        return {SCORING: load_settings(function_at(place), arguments.settings).model_dump(mode="json")}
+    if arguments.settings.strip() != "{}":
+        raise InputError(f"--settings: {benchmark} is scored in one way only; leave the option out")
+    return {}
 
 
 def score_rows(task: Task, name: str, rows: list[dict], facts: dict) -> Scored:
@@ -116,10 +136,10 @@ def numbers(scored: Scored) -> dict:
     }
 
 
-def hashes(predictions: str, task: Task, asked: dict[str, str]) -> dict:
+def hashes(predictions: str, task: Task, judging: dict[str, str]) -> dict:
     """Digests of the predictions, of the code that scored them, and of the models that judged."""
     return {
-        **{f"{key}_sha256": model_digest(folder) for key, folder in asked.items()},
+        **{f"{key}_sha256": model_digest(folder) for key, folder in judging.items()},
         "predictions_sha256": sha256_file(predictions),
         "code_sha256": code_fingerprint("eval.commands.score", task.score),
     }
@@ -129,9 +149,11 @@ def answers(path: str, samples: SampleSet, model: str | None) -> tuple[dict, lis
     """(header, predictions); `detect` writes no header: its lines prove by their ids what they answer, and the
     caller says which model it read.
     """
-    if samples.task.answer != "norms":
+    if samples.task.answer != "detection":
         return read_predictions(path, samples)
-    rows = read_json_lines(existing_file(path, "run `python -m megatron_cdt detect` for it"))
+    rows = read_json_lines(existing_file(path, "run the detector for it: `megatron_cdt detect` or `eval generate`"))
+    if rows and "samples_sha256" in rows[0]:
+        return read_predictions(path, samples)
     check_identities(path, rows, samples)
     if model is None:
         return {}, rows

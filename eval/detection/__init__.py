@@ -1,1 +1,1 @@
-"""Detectors: which tokens of a text does the model's answer rest on?"""
+"""Detection: which tokens of a text does the model's answer rest on? One file a detector."""

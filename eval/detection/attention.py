@@ -57,11 +57,11 @@ def observed_weights(
     return logits_HRN.masked_fill(later_RN, float("-inf")).softmax(-1).mean((0, 1))
 
 
-def opened(folder: str, device: str, settings: dict) -> Callable[[dict], dict]:
+def opened(folder: str, device: str, options: None) -> Callable[[dict], dict]:
     """The detection of one row after the other; InputError for models with another attention."""
     model = load_model(folder, choose_device(device))
     if not takes_prompt_attention(model):
-        raise InputError(f"{folder}: not every layer attends to all tokens; leave out the attention tasks of hops")
+        raise InputError(f"{folder}: not every layer attends to all tokens; leave out the detector attention for it")
     attention = ObservedAttention()
     give_attention(model, ATTENTION_NAME, attention)
 

@@ -1,6 +1,6 @@
 """Critical tokens by LongPPL: tokens that the long context makes easier to guess, found by the evaluated model itself.
 
-in : a model folder; rows of hops; the settings longppl_*
+in : a model folder; rows of hops; the settings eval.detection.longppl
 out: {"token_scores": loss with the context cut to K..K+d-1 tokens minus loss with the whole row [n], nats (0 where it
       is not cut, so for the first K tokens), "critical": 1 where LongPPL's two conditions hold}
 """
@@ -10,19 +10,19 @@ from collections.abc import Callable
 import torch
 
 from eval.backends.models import choose_device, load_model, long_and_short_losses
+from eval.detection.settings import LongPPLDetection
 
 
-def opened(folder: str, device: str, settings: dict) -> Callable[[dict], dict]:
-    """The detection of one row after the other, by the cell's settings."""
+def opened(folder: str, device: str, options: LongPPLDetection) -> Callable[[dict], dict]:
+    """The detection of one row after the other."""
     model = load_model(folder, choose_device(device))
-    options = settings["benchmarks"]["hops"]
 
     def detect(row: dict) -> dict:
         ids = row["input_ids"]
-        window, stride = window_and_stride(len(ids), options["longppl_window"], options["longppl_stride"])
+        window, stride = window_and_stride(len(ids), options.window, options.stride)
         long, short = long_and_short_losses(model, ids, window, stride)
         gains = short - long
-        critical = (gains > options["longppl_alpha"]) & (long < -options["longppl_beta"])
+        critical = (gains > options.alpha) & (long < -options.beta)
         # The first token has no loss.
         scores = torch.nan_to_num(gains, nan=0.0)
         return {"token_scores": [0.0, *scores.tolist()], "critical": [0, *critical.int().tolist()]}

@@ -1,4 +1,4 @@
-"""One model that answers cell after cell, by one method of inference; it is loaded when the first answer is missing.
+"""One model that answers cell after cell, in one way; it is loaded when the first answer is missing.
 
 in : the model's folder, the settings, a samples file
 out: the predictions file of that cell (see eval.inference.predictions)
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,22 +24,23 @@ from eval.backends.request import Answer, Backend, Request, request_of
 from eval.backends.settings import GenerationSettings, backend_facts
 from eval.building.prompt_writer import PromptWriter
 from eval.building.samples import SampleSet, read_samples
-from eval.inference.methods import BACKENDS, PROMPT_CHANGING, answering_modules
+from eval.inference.methods import BACKENDS, PROMPT_CHANGING, inference_modules
 from eval.inference.predictions import PredictionLog, prediction_log
 from eval.inference.settings import InferenceName, InferenceSettings
 
 
 @dataclass(frozen=True)
 class Answering:
-    """A model and how it reads its prompts; `device` is auto, cpu or cuda."""
+    """A model that answers cells in some way; `device` is auto, cpu or cuda.
+
+    A subclass says what it can answer (`check`), all that its answers depend on (`description`), and gives them
+    (`predictions`).
+    """
 
     folder: str
-    inference: InferenceName
-    methods: InferenceSettings
-    generation: GenerationSettings
     device: str
     # Where digests of model folders are remembered between jobs; None: nowhere.
-    digests: Path | None = None
+    digests: Path | None = field(default=None, kw_only=True)
 
     def answer_cell(self, samples_path: str, output: str, *, wait: bool = False) -> None:
         """Answer every sample of a cell that has no answer yet; InputError where it cannot be answered.
@@ -82,60 +83,76 @@ class Answering:
         rows = samples.rows[log.done :]
         if not rows:
             return
-        found = zip(rows, self.predictions(samples, rows), strict=True)
+        pairs = zip(rows, self.predictions(samples, rows), strict=True)
         name = f"{samples.cell.task} {samples.cell.length}"
-        for row, prediction in progress(found, description=name, unit="sample", total=len(rows)):
+        for row, prediction in progress(pairs, description=name, unit="sample", total=len(rows)):
             log.append({"id": row["id"], **prediction})
             yield
 
     def check(self, samples: SampleSet) -> None:
-        """InputError where the samples are for another command or another tokenizer; a warning where they are long."""
-        if samples.task.answer == "norms":
-            raise InputError(f"{samples.path}: {samples.cell.benchmark} is answered by `python -m megatron_cdt detect`")
-        if self.inference in PROMPT_CHANGING and samples.task.answer != "text":
-            raise InputError(f"{samples.path}: has no question; leave out the method {self.inference} for this task")
-        if self.inference != "dense" and samples.task.answer == "token_scores":
-            raise InputError(f"{samples.path}: asks what the dense model attends to; leave out {self.inference} for it")
+        """InputError where the samples were made with another tokenizer."""
         if self.tokenizer.digest != samples.manifest["inputs"]["tokenizer_digest"]:
             raise InputError(f"{self.folder}: its tokenizer did not make {samples.path}; build samples with it")
-        window = claimed_window(self.folder)
-        if window is not None and samples.cell.length > window and self.inference not in PROMPT_CHANGING:
-            print(f"warning: {samples.cell.length} tokens exceed the model's window of {window}", file=sys.stderr)
 
     def header(self, samples: SampleSet) -> dict:
         """Everything that the predictions depend on."""
-        own = self.own_description(samples) if samples.task.answer_module else {}
-        return {"samples_sha256": samples.digest, **asdict(samples.cell), **self.description, **own}
-
-    def own_description(self, samples: SampleSet) -> dict:
-        """What a task that has an answer module of its own depends on besides: the samples alone do not tell it."""
-        return {
-            "answer_code_sha256": code_fingerprint(samples.task.answer_module),
-            "answer_settings": samples.manifest["settings"]["benchmarks"],
-            "dtype": "float32",
-        }
+        return {"samples_sha256": samples.digest, **asdict(samples.cell), **self.description}
 
     @cached_property
     def description(self) -> dict:
-        """The same for all cells: model, method, backend, code."""
-        options = getattr(self.methods, self.inference, None)
+        """The same for all cells, as far as the model tells it."""
         return {
-            "inference": self.inference,
-            "inference_settings": options.model_dump(mode="json") if options else {},
             "model_name": model_name(self.folder),
             "model_sha256": remembered_digest(self.folder, self.digests),
             "parameters": parameter_count(self.folder),
             "context_window": claimed_window(self.folder),
-            **backend_facts(self.generation, self.device),
-            "code_sha256": code_fingerprint(
-                "eval.inference.answering", *answering_modules(self.inference, self.generation.backend)
-            ),
         }
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer in the model's folder."""
         return load_tokenizer(self.folder)
+
+    def predictions(self, samples: SampleSet, rows: list[dict]) -> Iterator[dict]:
+        """What the model makes of `rows`, in their order."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Inference(Answering):
+    """Losses and texts, by one method of inference."""
+
+    inference: InferenceName
+    methods: InferenceSettings
+    generation: GenerationSettings
+
+    def check(self, samples: SampleSet) -> None:
+        """InputError where the samples ask for something else; a warning where they are long."""
+        answer = samples.task.answer
+        if answer == "detection":
+            raise InputError(
+                f"{samples.path}: asks for tokens; add --detector NAME (by gradients: `python -m megatron_cdt detect`)"
+            )
+        if self.inference in PROMPT_CHANGING and answer != "text":
+            raise InputError(f"{samples.path}: has no question; leave out the method {self.inference} for this task")
+        super().check(samples)
+        window = claimed_window(self.folder)
+        if window is not None and samples.cell.length > window and self.inference not in PROMPT_CHANGING:
+            print(f"warning: {samples.cell.length} tokens exceed the model's window of {window}", file=sys.stderr)
+
+    @cached_property
+    def description(self) -> dict:
+        """The same for all cells: model, method, backend, code."""
+        options = getattr(self.methods, self.inference, None)
+        return {
+            **super().description,
+            "inference": self.inference,
+            "inference_settings": options.model_dump(mode="json") if options else {},
+            **backend_facts(self.generation, self.device),
+            "code_sha256": code_fingerprint(
+                "eval.inference.answering", *inference_modules(self.inference, self.generation.backend)
+            ),
+        }
 
     @property
     def backend_module(self) -> object:
@@ -150,19 +167,13 @@ class Answering:
         )
 
     def predictions(self, samples: SampleSet, rows: list[dict]) -> Iterator[dict]:
-        """What the model makes of `rows`, in their order: {"losses"}, {"token_scores", "critical"}, or {"prediction",
-        "tokens"} and what was done.
-        """
+        """What the model makes of `rows`, in their order: {"losses"}, or {"prediction", "tokens"} and what was done."""
         if samples.task.answer == "losses":
             yield from map(self.losses, rows)
             return
-        if samples.task.answer == "token_scores":
-            module = importlib.import_module(samples.task.answer_module)
-            yield from map(module.opened(self.folder, self.device, samples.manifest["settings"]), rows)
-            return
-        asked = [self.request(samples, row) for row in rows]
-        answers = self.backend.answers([request for request, _ in asked])
-        for (_, done), answer in zip(asked, answers, strict=True):
+        requests = [self.request(samples, row) for row in rows]
+        answers = self.backend.answers([request for request, _ in requests])
+        for (_, done), answer in zip(requests, answers, strict=True):
             yield {"prediction": answer.text, "tokens": answer.tokens, **done, **what_was_done(answer)}
 
     def losses(self, row: dict) -> dict:

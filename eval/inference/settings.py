@@ -8,8 +8,9 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, model_validator
 
 from contracts.settings import Settings
+from eval.inference.methods import INFERENCES
 
-InferenceName = Literal["dense", "rag", "flexprefill", "xattention"]
+InferenceName = Literal[*INFERENCES]
 
 
 class RagSettings(Settings):

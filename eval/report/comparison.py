@@ -7,6 +7,7 @@ when it exceeds two standard errors.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from eval.detection.detectors import DETECTORS
 from eval.report.inputs import ReportData
 from eval.scoring.scored import mean, standard_error
 
@@ -27,6 +28,7 @@ class Headline:
     explanation: str
     of_row: Callable[[dict], float | None]
     row_unit: str
+    detector: str | None = None
 
 
 HEADLINES = (
@@ -76,17 +78,21 @@ HEADLINES = (
         lambda row: row["score"],
         "points",
     ),
-    Headline(
-        "hops",
-        "3hop",
-        "Critical-token detection (3 hops)",
-        "auc_supporting",
-        "",
-        "higher",
-        "Chance that a token of a supporting fact has a larger embedding gradient than another token of the text; "
-        "0.5 is guessing.",
-        lambda row: row["auc_supporting"],
-        "AUC",
+    *(
+        Headline(
+            "hops",
+            "3hop",
+            f"Critical-token detection by {detector.title} (3 hops)",
+            "auc_supporting",
+            "",
+            "higher",
+            "Chance that a token of a supporting fact has a higher score than another token of the text; 0.5 is "
+            "guessing.",
+            lambda row: row["auc_supporting"],
+            "AUC",
+            name,
+        )
+        for name, detector in DETECTORS.items()
     ),
 )
 
@@ -122,13 +128,14 @@ def comparisons(data: ReportData) -> list[dict]:
     """Every cell that the first two models share, as numbers for the JSON report."""
     found = []
     for headline in HEADLINES:
-        for length, cell in data.cells(headline.benchmark, headline.task).items():
+        for length, cell in data.cells(headline.benchmark, headline.task, headline.detector).items():
             difference = cell_difference(headline, data.models, cell)
             if difference is not None:
                 found.append(
                     {
                         "benchmark": headline.benchmark,
                         "task": headline.task,
+                        **({"detector": headline.detector} if headline.detector else {}),
                         "length": length,
                         "difference": f"{difference.second} - {difference.first}",
                         "unit": headline.row_unit,

@@ -10,6 +10,7 @@ and here its top tokens too. The paper draws this and prints no numbers: its row
 from collections.abc import Iterator
 
 from eval.benchmarks.hops.score import FACT_KINDS
+from eval.detection.detectors import DETECTORS
 from eval.report.inputs import ReportData, column_of
 from eval.report.measured import Measured, known, lacking, with_interval
 from eval.report.paper_tables import THIS_RUN, PaperTable, Row, measured_cell, published_rows
@@ -26,14 +27,8 @@ KINDS_OF = {
     "Irrelevant": ("irrelevant",),
     "Low-frequency": ("emoji",),
 }
-# (name, ending of the task, what tells the kinds of a row's found tokens, and how many they are)
+# What tells the kinds of a row's found tokens, and how many they are: of the top tokens, and by a rule of its own.
 TOP, OWN = ("top_precision", "top_tokens"), ("precision", "critical_tokens")
-DETECTORS = (
-    ("gradient (CDT), top {top}", "hop", TOP),
-    ("attention, top {top}", "hop_attention", TOP),
-    ("LongPPL, top {top}", "hop_longppl", TOP),
-    ("LongPPL, by its two conditions", "hop_longppl", OWN),
-)
 
 
 def paper_figures(data: ReportData) -> list[PaperTable]:
@@ -48,18 +43,20 @@ def paper_figures(data: ReportData) -> list[PaperTable]:
 
 def detector_rows(data: ReportData, model: str, columns: tuple[str, ...]) -> Iterator[Row]:
     """The rows of one model."""
-    for name, ending, found_by in DETECTORS:
-        tasks = {f"{hops}{ending}": hops for hops in HOPS}
+    for detector, described in DETECTORS.items():
         scores = [
             score
             for score in data.scores
-            if column_of(score) == model and score["benchmark"] == "hops" and score["task"] in tasks
+            if column_of(score) == model and score["benchmark"] == "hops" and score["detector"] == detector
         ]
-        if scores:
-            asked = {score["task"] for score in scores}
-            note = protocol_note(scores, [hops for task, hops in tasks.items() if task not in asked])
+        if not scores:
+            continue
+        measured_tasks = {score["task"] for score in scores}
+        note = protocol_note(scores, [hops for hops in HOPS if f"{hops}hop" not in measured_tasks])
+        ways = {f"top {most_top_tokens(scores)}": TOP, **({described.own_rule: OWN} if described.own_rule else {})}
+        for way, found_by in ways.items():
             cells = tuple(measured_cell(found_tokens(scores, column, found_by, note), DIGITS) for column in columns)
-            yield Row(f"{model}, {name.format(top=most_top_tokens(scores))}", "measured", cells=cells)
+            yield Row(f"{model}, {described.title}, {way}", "measured", cells=cells)
 
 
 def found_tokens(scores: list[dict], column: str, found_by: tuple[str, str], note: str) -> Measured | None:

@@ -9,6 +9,7 @@ from contracts.files import existing_file
 from contracts.fingerprint import sha256_file
 from contracts.tokenizer import Tokenizer
 from eval.building.samples import read_json, read_json_lines, read_samples
+from eval.detection.detectors import DETECTORS
 from eval.inference.predictions import check_identities
 
 BYTE_PIECE = re.compile(r"(<0x[0-9A-F]{2}>)+")
@@ -60,11 +61,11 @@ class ReportData:
         """Names of the scored models, in order of their first appearance."""
         return list(dict.fromkeys(map(column_of, self.scores)))
 
-    def cells(self, benchmark: str, task: str) -> dict[int, dict[str, dict]]:
-        """{length: {model: score}} of one task, lengths ascending."""
+    def cells(self, benchmark: str, task: str, detector: str | None = None) -> dict[int, dict[str, dict]]:
+        """{length: {model: score}} of one task (by one detector, where it asks for tokens), lengths ascending."""
         found: dict[int, dict[str, dict]] = {}
         for score in sorted(self.scores, key=lambda score: score["length"]):
-            if (score["benchmark"], score["task"]) == (benchmark, task):
+            if (score["benchmark"], score["task"], score.get("detector")) == (benchmark, task, detector):
                 found.setdefault(score["length"], {})[column_of(score)] = score
         return found
 
@@ -73,6 +74,17 @@ def column_of(score: dict) -> str:
     """The column of a score: its model, and its method of inference where that is not plain dense attention."""
     inference = score.get("inference", "dense")
     return score["model"] if inference == "dense" else f"{score['model']} + {inference}"
+
+
+def row_of(score: dict) -> str:
+    """The row of a score: its task, and its detector where one answered."""
+    detector = score.get("detector")
+    return f"{score['task']}, {detector_title(detector)}" if detector else score["task"]
+
+
+def detector_title(name: str) -> str:
+    """How tables name a detector."""
+    return DETECTORS[name].title if name in DETECTORS else name
 
 
 def read_score(path: str) -> dict:
@@ -121,11 +133,13 @@ def read_picture(model: str, samples_path: str, predictions_path: str, tokenizer
     {"model", "id", "threshold", "tokens": [{"text", "kind", "fact", "norm", "noise"}]}; `fact` numbers the span.
     """
     samples = read_samples(samples_path)
-    if samples.task.answer != "norms":
+    if samples.task.answer != "detection":
         raise InputError(f"{samples_path}: the picture needs samples of hops, not of {samples.cell.benchmark}")
     predictions = read_json_lines(existing_file(predictions_path, "run `python -m megatron_cdt detect` for it"))
     check_identities(predictions_path, predictions, samples)
     sample, prediction = samples.rows[0], predictions[0]
+    if "grad_norm" not in prediction:
+        raise InputError(f"{predictions_path}: the picture needs gradients; give predictions of `megatron_cdt detect`")
     tokens = []
     for number, span in enumerate(sample["spans"]):
         tokens += span_units(tokenizer, sample, prediction, number, span)

@@ -19,7 +19,13 @@ from eval.scoring.statistics import bootstrap_interval, pooled_interval
 
 SEED = 42
 LEVEL = 0.95
-JUDGED = {"judge": "judged by", "nli": "citations checked by", "sentences": "sentences by"}
+# What a score's `labels` say, as words of a note.
+JUDGED = {
+    "judge": "judged by",
+    "nli": "citations checked by",
+    "sentences": "sentences by",
+    "code_similarity": "code compared by",
+}
 BABILONG_TASKS = ("qa1", "qa2", "qa3", "qa7", "qa8")
 
 
@@ -57,16 +63,18 @@ class Measurements:
         known = [name for name in wanted if found["categories"][name] is not None]
         if not known:
             return None
-        groups, weights = [], []
+        groups, weights, judged = [], [], set()
         for name in known:
             sets = [score for score in scores if plain_name(score["task"]) in CATEGORIES[name]]
+            judged |= set(judged_by(sets))
             for score in sets:
                 parts = score_parts(score)
                 groups += parts
                 weights += [100 / (len(known) * len(sets) * len(parts))] * len(parts)
         value = mean([found["categories"][name] for name in known])
         missing = [name for key in wanted for name in CATEGORIES[key] if name in found["missing"]]
-        return with_interval(value, groups, weights, lacking(missing, "sets"))
+        notes = [lacking(missing, "sets"), *sorted(judged)]
+        return with_interval(value, groups, weights, "; ".join(filter(None, notes)))
 
     def mean_of_tasks(self, benchmark: str, tasks: Sequence[str], length: int | None = None) -> Measured | None:
         """The mean of tasks at one length; with None of all lengths alike, but for 0, where there is no long text."""
@@ -103,8 +111,7 @@ class Measurements:
         weights = [100 / (len(present) * len(cell)) for cell in cells for _ in cell]
         value = mean([found["categories"][name] for name in present])
         missing = [task for name in wanted for task in tasks_of(name) if task in found["missing"]]
-        labels = {item for cell in cells for score in cell for item in score.get("labels", {}).items()}
-        notes = [lacking(missing, "tasks"), *sorted(f"{JUDGED[key]} {label}" for key, label in labels)]
+        notes = [lacking(missing, "tasks"), *judged_by([score for cell in cells for score in cell])]
         return with_interval(value, groups, weights, "; ".join(filter(None, notes)))
 
     def helmet_length(self) -> int:
@@ -147,6 +154,11 @@ def score_parts(score: dict) -> list[list[float]]:
     if plain_name(score["task"]) in WITHOUT_E_EDITION or not buckets:
         return [known(score["per_sample"])]
     return [[row["score"] / 100 for row in score["rows"] if row["bucket"] == name] for name in buckets]
+
+
+def judged_by(scores: list[dict]) -> list[str]:
+    """What the labels of scores say, each once, in alphabetical order."""
+    return sorted({f"{JUDGED[key]} {label}" for score in scores for key, label in score.get("labels", {}).items()})
 
 
 def lacking(missing: Sequence[str], what: str) -> str:

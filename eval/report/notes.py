@@ -80,7 +80,7 @@ def detection_notes(data: ReportData) -> list[str]:
     """Critical-token detection that is no better than guessing."""
     lowest = []
     for score in data.scores:
-        if score["benchmark"] == "hops" and score["task"].endswith("hop"):
+        if score.get("detector") == "gradient":
             error = score["metrics"]["standard_error"]["auc_supporting"] or 0.0
             lowest.append((score["metrics"]["auc_supporting"] or GUESSING) - REAL_AT * error)
     if not lowest or max(lowest) > GUESSING:

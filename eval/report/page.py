@@ -3,6 +3,7 @@
 import json
 from html import escape
 
+from eval.detection.detectors import DETECTORS
 from eval.report.charts import Level, Series, bar_chart, legend, line_chart, smoothed
 from eval.report.data_charts import data_section
 from eval.report.inputs import Curve, ReportData
@@ -244,13 +245,13 @@ def picture_section(data: ReportData) -> str:
 
 def detection_section(data: ReportData) -> str:
     """The numbers behind the picture, over all samples."""
-    if not data.cells("hops", "3hop"):
+    if not any(data.cells("hops", "3hop", detector) for detector in DETECTORS):
         return ""
     return (
-        "<p>Per kind: the share of its tokens that are critical (norm at or above the row's mean), and below it their "
-        "mean norm as a multiple of the row's mean. AUC: the chance that a supporting token has a larger norm than "
-        "another token of the text, or, for facts only, than a token of an interference fact; 0.5 is guessing. Means "
-        "over rows.</p>" + detection_table(data)
+        "<p>Per kind: the share of its tokens that are critical (by the gradient: norm at or above the row's mean), "
+        "and below it their mean score as a multiple of the row's mean. AUC: the chance that a supporting token has a "
+        "higher score than another token of the text, or, for facts only, than a token of an interference fact; 0.5 is "
+        "guessing. Means over rows.</p>" + detection_table(data)
     )
 
 

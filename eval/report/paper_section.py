@@ -4,7 +4,7 @@ import json
 from html import escape
 
 from eval.report.charts import Series, heatmap_svg, heatmaps, legend, line_chart
-from eval.report.inputs import ReportData, column_of
+from eval.report.inputs import ReportData, column_of, row_of
 from eval.report.paper_tables import PaperTable
 from eval.report.table_formats import as_html
 from eval.report.tables import digest_cell, table
@@ -102,7 +102,7 @@ def protocol(data: ReportData) -> list[dict]:
     """One entry per scored cell: {"cell", "n", "inference", "template", "judges", "settings", digests}."""
     return [
         {
-            "cell": f"{column_of(score)} / {score['benchmark']} / {score['task']} / {score['length']}",
+            "cell": f"{column_of(score)} / {score['benchmark']} / {row_of(score)} / {score['length']}",
             "n": score["n"],
             "inference": inference_text(score),
             "template": template_text(score.get("settings", {})),

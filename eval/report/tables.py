@@ -8,12 +8,13 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from html import escape
 
 from eval.benchmarks.hops.score import KINDS
+from eval.detection.detectors import DETECTORS
 from eval.report.comparison import HEADLINES, Difference, Headline, can_be_compared, cell_difference, winner
-from eval.report.inputs import ReportData, column_of
+from eval.report.inputs import ReportData, column_of, row_of
 from eval.scoring.scored import standard_error
 
 
@@ -42,7 +43,7 @@ def headline_table(data: ReportData) -> str:
     """Models by tasks by lengths."""
     rows = []
     for headline in HEADLINES:
-        cells = data.cells(headline.benchmark, headline.task)
+        cells = data.cells(headline.benchmark, headline.task, headline.detector)
         for position, (length, cell) in enumerate(cells.items()):
             row = headline_row(data, headline, length, cell)
             title = task_cell(headline, len(cells)) if position == 0 else ""
@@ -98,18 +99,22 @@ def difference_cell(headline: Headline, difference: Difference | None, fair: boo
 
 
 def detection_table(data: ReportData) -> str:
-    """Which kinds of tokens each model's gradients call critical."""
+    """Which kinds of tokens each detector calls critical in each model."""
     rows = []
-    for length, cell in data.cells("hops", "3hop").items():
-        for model, score in cell.items():
-            metrics = score["metrics"]
-            kinds = "".join(kind_cell(metrics, kind) for kind in KINDS)
-            areas = "".join(
-                f'<td class="n">{significant(metrics[key], 3)}</td>'
-                for key in ("auc_supporting", "auc_supporting_against_interference")
-            )
-            rows.append(f'<tr><th scope="row">{escape(model)}</th><td class="n">{length:,}</td>{kinds}{areas}</tr>')
-    return table(["Model", "Tokens", *KINDS, "AUC", "AUC, facts only"], rows)
+    for name, detector in DETECTORS.items():
+        for length, cell in data.cells("hops", "3hop", name).items():
+            for model, score in cell.items():
+                metrics = score["metrics"]
+                kinds = "".join(kind_cell(metrics, kind) for kind in KINDS)
+                areas = "".join(
+                    f'<td class="n">{significant(metrics[key], 3)}</td>'
+                    for key in ("auc_supporting", "auc_supporting_against_interference")
+                )
+                rows.append(
+                    f'<tr><th scope="row">{escape(model)}</th><td>{escape(detector.title)}</td>'
+                    f'<td class="n">{length:,}</td>{kinds}{areas}</tr>'
+                )
+    return table(["Model", "Detector", "Tokens", *KINDS, "AUC", "AUC, facts only"], rows)
 
 
 def kind_cell(metrics: dict, kind: str) -> str:
@@ -147,23 +152,26 @@ def score_hash_table(data: ReportData) -> str:
             score["answered_by"].get("model_sha256", ""),
         )
         cells = "".join(map(digest_cell, digests))
-        name = " / ".join([column_of(score), score["benchmark"], score["task"], str(score["length"])])
+        name = " / ".join([column_of(score), score["benchmark"], row_of(score), str(score["length"])])
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
     return table(["Cell", "Samples", "Predictions", "Weights"], rows)
 
 
 # Benchmarks whose number is no score, and the metric that it is.
 LOWER_IS_BETTER = {"perplexity": "perplexity", "longppl": "longppl"}
-HEAD = ("benchmark", "task", "length", "model", "number", "standard error", "samples")
+HEAD = ("benchmark", "task", "length", "model", "number", "standard error", "samples", "judged by")
 
 
 @dataclass(frozen=True)
 class Number:
-    """One cell's number; `error` is None where it is no mean over samples, or of fewer than two."""
+    """One cell's number; `error` is None where it is no mean over samples, or of fewer than two. `judged_by` names what
+    stands behind the metric, where there are several.
+    """
 
     value: float | None
     error: float | None
     samples: int
+    judged_by: str = ""
 
 
 def number_of(score: dict) -> Number:
@@ -171,16 +179,16 @@ def number_of(score: dict) -> Number:
     if score["benchmark"] in LOWER_IS_BETTER:
         return Number(score["metrics"].get(LOWER_IS_BETTER[score["benchmark"]]), None, score["n"])
     error = standard_error([100 * value for value in score["per_sample"] if value is not None])
-    return Number(score["score"], error, score["n"])
+    return Number(score["score"], error, score["n"], ", ".join(score.get("labels", {}).values()))
 
 
 def numbers_by_benchmark(data: ReportData) -> dict[str, dict[tuple[str, int], dict[str, Number]]]:
-    """{benchmark: {(task, length): {column: number}}}, in the order of the scores."""
-    found: dict[str, dict[tuple[str, int], dict[str, Number]]] = {}
+    """{benchmark: {(task, length): {column: number}}}, in the order of the scores; a detector has a row of its own."""
+    numbers: dict[str, dict[tuple[str, int], dict[str, Number]]] = {}
     for score in data.scores:
-        cells = found.setdefault(score["benchmark"], {})
-        cells.setdefault((score["task"], score["length"]), {})[column_of(score)] = number_of(score)
-    return found
+        cells = numbers.setdefault(score["benchmark"], {})
+        cells.setdefault((row_of(score), score["length"]), {})[column_of(score)] = number_of(score)
+    return numbers
 
 
 def scores_section(data: ReportData) -> str:
@@ -198,11 +206,13 @@ def benchmark_table(data: ReportData, benchmark: str, cells: dict[tuple[str, int
     """The table of one benchmark, with the columns that it has numbers for."""
     columns = [name for name in data.models if any(name in found for found in cells.values())]
     rows = []
-    for (task, length), found in cells.items():
-        samples = max(number.samples for number in found.values())
-        numbers = "".join(number_cell(found.get(name)) for name in columns)
+    for (task, length), by_column in cells.items():
+        samples = max(number.samples for number in by_column.values())
+        judges = "; ".join(sorted({number.judged_by for number in by_column.values()} - {""}))
+        judged = f'<span class="detail">{escape(judges)}</span>' if judges else ""
+        numbers = "".join(number_cell(by_column.get(name)) for name in columns)
         rows.append(
-            f'<tr><th scope="row">{escape(task)}</th><td class="n">{length:,}</td><td class="n">{samples}</td>'
+            f'<tr><th scope="row">{escape(task)}{judged}</th><td class="n">{length:,}</td><td class="n">{samples}</td>'
             f"{numbers}</tr>"
         )
     better = "lower" if benchmark in LOWER_IS_BETTER else "higher"
@@ -227,5 +237,5 @@ def scores_csv(data: ReportData) -> str:
     for benchmark, cells in numbers_by_benchmark(data).items():
         for (task, length), found in cells.items():
             for column, number in found.items():
-                writer.writerow([benchmark, task, length, column, number.value, number.error, number.samples])
+                writer.writerow([benchmark, task, length, column, *astuple(number)])
     return out.getvalue()

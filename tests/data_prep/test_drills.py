@@ -111,10 +111,11 @@ def test_a_pair_stays_together_and_comes_again_at_many_distances() -> None:
     for drill in copied("pairs"):
         follows = {}
         for begin, end in drill.answers:
-            first, second = drill.text[:begin].split()[-1], drill.text[begin:end].strip()
-            assert follows.setdefault(first, second) == second
-            earlier = re.search(rf" {first} {second}\b", drill.text).end()
-            assert earlier < begin
+            told, learned = drill.text[:begin].split()[-1], drill.text[begin:end].strip()
+            assert follows.setdefault(told, learned) == learned
+            forward, backward = (drill.text.find(f" {pair}") for pair in (f"{told} {learned}", f"{learned} {told}"))
+            earlier = min(place for place in (forward, backward) if place >= 0)
+            assert earlier < begin - len(told) - 1
             distances.add((begin - earlier) // 10)
     assert len(distances) > 20
 

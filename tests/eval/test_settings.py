@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from contracts.errors import InputError
 from contracts.settings import Settings, load_settings
-from eval.cells import cell_settings, cells_of, suits
+from eval.cells import all_ways, cell_settings, cells_of, suits, ways_of
 from eval.registry import BENCHMARKS, WORKFLOW_DATA, function_at, known_benchmark, known_task
 from eval.settings import BenchmarksSection, DataSettings, EvalSettings
 
@@ -103,7 +103,11 @@ def test_unknown_names_are_answered_with_the_known_ones():
 
 
 def test_gradients_are_dense_and_losses_are_not_retrieved():
-    assert suits("hops", "3hop", "dense")
+    settings = everything(hops={"tasks": ["3hop"]}, ruler={})
+    settings["inference"]["methods"], settings["detection"]["methods"] = ["rag", "dense"], ["longppl", "gradient"]
+    assert ways_of(settings, "hops", "3hop") == ["longppl", "gradient"]
+    assert ways_of(settings, "ruler", "vt") == ["rag", "dense"]
+    assert all_ways(settings) == ["rag", "dense", "longppl", "gradient"]
     assert not suits("hops", "3hop", "flexprefill")
     assert suits("perplexity", "books", "flexprefill")
     assert not suits("perplexity", "books", "rag")

@@ -18,6 +18,10 @@ def samples(*tasks, lengths=LENGTHS):
     return {f"build_samples {task} {length}" for task in tasks for length in lengths}
 
 
+def way_of(task):
+    return "gradient" if task == "hops 3hop" else "dense"
+
+
 def answers(*tasks, models=METHODS, lengths=LENGTHS):
     """The cells of some tasks: prediction and score of every model at every length, and the report."""
     cells = [
@@ -25,9 +29,9 @@ def answers(*tasks, models=METHODS, lengths=LENGTHS):
         for task in tasks
         for model in models
         for length in lengths
-        for cell in [f"{model} dense {task} {length}"]
+        for cell in [f"{model} {way_of(task)} {task} {length}"]
     ]
-    means = {f"aggregate {model} dense {task.split()[0]}" for model in models for task in tasks}
+    means = {f"aggregate {model} {way_of(task)} {task.split()[0]}" for model in models for task in tasks}
     return {job for cell in cells for job in cell} | means | {"report"}
 
 
@@ -115,8 +119,8 @@ def test_editing_the_wording_of_a_benchmark_reruns_that_benchmark(project):
 
 def test_editing_a_score_reruns_scores_only(project):
     project.edit("eval/benchmarks/hops/score.py")
-    cells = {f"score {model} dense hops 3hop {length}" for model in METHODS for length in LENGTHS}
-    assert project.to_run() == cells | {f"aggregate {model} dense hops" for model in METHODS} | {"report"}
+    cells = {f"score {model} gradient hops 3hop {length}" for model in METHODS for length in LENGTHS}
+    assert project.to_run() == cells | {f"aggregate {model} gradient hops" for model in METHODS} | {"report"}
 
 
 def test_editing_the_report_reruns_the_report(project):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from contracts.errors import InputError
-from eval.cells import suits
+from eval.cells import answered_by_trainer, suits
 from tests.copy_of_repository import REPOSITORY
 from workflow.run_config import check_against_schema, check_places, fill_defaults, read_schema
 from workflow.run_plan import RunPlan, any_of, launcher
@@ -91,32 +91,38 @@ def test_the_settings_of_a_cell_hold_nothing_of_another_benchmark_or_task_or_len
 
 def test_every_score_has_one_cell_that_answers_it():
     plan = plan_of(eval={**configuration()["eval"], "inference": {"methods": ["dense", "rag"]}})
-    pattern = "<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"
+    pattern = "<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/score.json"
     paths = plan.cell_paths(pattern)
     assert len(paths) == len(set(paths))
     assert set(paths) == {
-        pattern.format(model=model, inference=inference, benchmark=benchmark, task=task, length=length)
+        pattern.format(model=model, way=way, benchmark=benchmark, task=task, length=length)
         for model in plan.models
-        for inference in plan.inferences
         for benchmark, task, length in plan.cells
-        if suits(benchmark, task, inference)
+        for way in (["gradient"] if benchmark == "hops" else ["dense", "rag"])
+        if benchmark == "hops" or suits(benchmark, task, way)
     }
     scored = {
         path.replace("results/demo", "<results>")
         for model in plan.models
-        for inference in plan.inferences
+        for way in plan.ways
         for benchmark in dict.fromkeys(name for name, _, _ in plan.cells)
-        for path in plan.scores_of(SimpleNamespace(model=model, inference=inference, benchmark=benchmark))
+        for path in plan.scores_of(SimpleNamespace(model=model, way=way, benchmark=benchmark))
     }
     assert scored == set(paths)
 
 
-def test_every_task_is_answered_by_one_rule():
+def test_every_way_of_answering_is_one_rule_s():
     plan = plan_of()
-    generated, detected = plan.answered_by(("text", "losses", "token_scores")), plan.answered_by(("norms",))
-    assert sorted(generated + detected) == sorted(plan.cells)
-    assert not set(generated) & set(detected)
-    assert plan.tasks_answered_by("norms") == "3hop"
+    assert plan.ways_by(trainer=True) == "gradient"
+    assert plan.ways_by(trainer=False) == "dense"
+    assert [way for way in plan.ways if answered_by_trainer(way)] == ["gradient"]
+
+
+def test_a_detector_s_name_in_a_task_is_told_where_it_belongs_now():
+    config = configuration()
+    config["eval"]["benchmarks"]["hops"]["tasks"] = ["3hop_attention"]
+    with pytest.raises(InputError, match=r"eval\.benchmarks\.hops\.tasks: .*eval\.detection"):
+        check_against_schema(config, SCHEMA)
 
 
 def test_the_code_of_a_task_is_not_that_of_another():

@@ -2,11 +2,11 @@ rule aggregate:
     input:
         scores=asked_often(plan.scores_of),
     output:
-        aggregate="<results>/eval/{model}/{inference}/{benchmark}/aggregate.json",
+        aggregate="<results>/eval/{model}/{way}/{benchmark}/aggregate.json",
     log:
-        "<results>/logs/aggregate/{model}-{inference}-{benchmark}.log",
+        "<results>/logs/aggregate/{model}-{way}-{benchmark}.log",
     benchmark:
-        "<results>/benchmarks/aggregate/{model}-{inference}-{benchmark}.tsv"
+        "<results>/benchmarks/aggregate/{model}-{way}-{benchmark}.tsv"
     conda:
         "../../environment.yml"
     threads: 1

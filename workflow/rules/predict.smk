@@ -5,14 +5,13 @@ rule generate:
         model=asked_often(plan.model_of),
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
-        predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
+        predictions="<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/predictions.jsonl",
     log:
-        "<results>/logs/generate/{model}-{inference}-{benchmark}-{task}-{length}.log",
+        "<results>/logs/generate/{model}-{way}-{benchmark}-{task}-{length}.log",
     benchmark:
-        "<results>/benchmarks/generate/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
+        "<results>/benchmarks/generate/{model}-{way}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
-        benchmark=plan.benchmarks_answered_by("text", "losses", "token_scores"),
-        task=plan.tasks_answered_by("text", "losses", "token_scores"),
+        way=plan.ways_by(trainer=False),
     conda:
         "../../environment.yml"
     threads: 1
@@ -21,29 +20,28 @@ rule generate:
         mem_mb=more_at_each_attempt,
         runtime=60,
     params:
+        way=asked_often(plan.way_option),
         settings=asked_often(plan.answer_settings),
         plan=SHARED_MODELS,
         code=asked_often(plan.code_of_answers),
     shell:
         "python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
-        "--inference {wildcards.inference} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"
+        "{params.way} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"
 
 
-# Tasks that ask for gradients are answered by the trainer's detection.
+# The gradient as a detector is the trainer's.
 rule detect_critical_tokens:
     input:
         model=asked_often(plan.model_of),
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
     output:
-        predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
+        predictions="<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/predictions.jsonl",
     log:
-        "<results>/logs/detect_critical_tokens/{model}-{inference}-{benchmark}-{task}-{length}.log",
+        "<results>/logs/detect_critical_tokens/{model}-{way}-{benchmark}-{task}-{length}.log",
     benchmark:
-        "<results>/benchmarks/detect_critical_tokens/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
+        "<results>/benchmarks/detect_critical_tokens/{model}-{way}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
-        inference="dense",
-        benchmark=plan.benchmarks_answered_by("norms"),
-        task=plan.tasks_answered_by("norms"),
+        way=plan.ways_by(trainer=True),
     conda:
         "../../environment.yml"
     threads: 1

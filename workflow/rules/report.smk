@@ -1,13 +1,13 @@
 rule report:
     input:
-        aggregates=plan.aggregate_paths("<results>/eval/{model}/{inference}/{benchmark}/aggregate.json"),
+        aggregates=plan.aggregate_paths("<results>/eval/{model}/{way}/{benchmark}/aggregate.json"),
         models=expand("<results>/models/{method}", method=plan.methods),
         tokenizer="<results>/tokenizer",
         data=expand("<results>/inspect/{stage}/train.json", stage=["tokens", "packs"]),
         stages=expand("<results>/{stage}", stage=STAGE_FOLDERS),
         samples=plan.sample_paths("<results>/samples/{benchmark}/{task}/{length}.manifest.json"),
         pictured=plan.pictured_cells("<results>/samples/{benchmark}/{task}/{length}.jsonl"),
-        detected=plan.pictured_cells("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl"),
+        detected=plan.pictured_cells("<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/predictions.jsonl"),
     output:
         page=report("<results>/report.html", category="Results"),
         numbers="<results>/report.json",

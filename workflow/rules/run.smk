@@ -10,7 +10,7 @@ wildcard_constraints:
     split="train|validation",
     method=any_of(plan.methods),
     model=any_of(plan.models),
-    inference=any_of(plan.inferences),
+    way=any_of(plan.ways),
     benchmark=any_of(dict.fromkeys(benchmark for benchmark, _, _ in plan.cells)),
     task=any_of(dict.fromkeys(task for _, task, _ in plan.cells)),
     length="[0-9]+",

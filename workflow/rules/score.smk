@@ -1,14 +1,14 @@
 rule score:
     input:
         samples="<results>/samples/{benchmark}/{task}/{length}.jsonl",
-        predictions="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
+        predictions="<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/predictions.jsonl",
         judges=asked_often(plan.judge_files) if plan.has_judges else [],
     output:
-        score="<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json",
+        score="<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/score.json",
     log:
-        "<results>/logs/score/{model}-{inference}-{benchmark}-{task}-{length}.log",
+        "<results>/logs/score/{model}-{way}-{benchmark}-{task}-{length}.log",
     benchmark:
-        "<results>/benchmarks/score/{model}-{inference}-{benchmark}-{task}-{length}.tsv"
+        "<results>/benchmarks/score/{model}-{way}-{benchmark}-{task}-{length}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -18,7 +18,8 @@ rule score:
         runtime=30,
     params:
         judges=asked_often(plan.judge_options) if plan.has_judges else "",
+        scoring=asked_often(plan.scoring_options),
         code=asked_often(plan.code_of_score),
     shell:
         "python -m eval score --samples {input.samples:q} --predictions {input.predictions:q} "
-        "--model-name {wildcards.model} {params.judges} --output {output.score:q} > {log:q} 2>&1"
+        "--model-name {wildcards.model} {params.judges} {params.scoring} --output {output.score:q} > {log:q} 2>&1"

@@ -26,5 +26,5 @@ rule export:
 
 rule evaluate:
     input:
-        plan.cell_paths("<results>/eval/{model}/{inference}/{benchmark}/{task}/{length}/score.json"),
+        plan.cell_paths("<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/score.json"),
     localrule: True

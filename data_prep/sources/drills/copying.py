@@ -21,6 +21,8 @@ ONE_KIND = 0.7  # share of samples whose stretches all have words of one kind
 SHORTEST, LONGEST = 3, 16  # words of a stretch
 CHARACTERS_PER_WORD = 20  # of a sample, for every word of its longest stretch
 CHARACTERS_PER_PAIR = 35  # of a sample, for each of its pairs
+MOST_PAIRS = 16
+BACKWARD = 0.3  # share of pairs that are asked for by their second word
 MOST_FILLER = 4  # words between two pairs
 
 
@@ -37,17 +39,18 @@ def echoes(generator: Random, characters: int, passages: Passages) -> list[Piece
 
 
 def pairs(generator: Random, characters: int, passages: Passages) -> list[Piece]:
-    """Pairs of words with a filler between them, then the first words again, each with its second, in any order."""
-    count = generator.randint(2, max(2, characters // CHARACTERS_PER_PAIR))
-    chosen = generator.sample(STORY_WORDS, 2 * count)
-    couples = list(zip(chosen[:count], chosen[count:], strict=True))
+    """Names or things, each with a place, a filler between them; then each again, its other word after it."""
+    count = generator.randint(2, min(max(2, characters // CHARACTERS_PER_PAIR), MOST_PAIRS))
+    couples = list(zip(generator.sample([*PEOPLE, *THINGS], count), generator.sample(PLACES, count), strict=True))
     pieces: list[Piece] = []
     for first, second in couples:
         pieces += [*filler(generator, passages), Piece(f" {first} {second}")]
     asked = False
     while True:
-        first, second = generator.choice(couples)
-        found = [*filler(generator, passages), Piece(f" {first}"), Piece(f" {second}", "answer")]
+        told, learned = generator.choice(couples)
+        if generator.random() < BACKWARD:
+            told, learned = learned, told
+        found = [*filler(generator, passages), Piece(f" {told}"), Piece(f" {learned}", "answer")]
         if asked and length_of([*pieces, *found]) > characters:
             return pieces
         pieces += found

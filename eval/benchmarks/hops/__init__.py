@@ -5,18 +5,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from eval.benchmarks.settings import BenchmarkSettings
+from eval.cells import outdated_hops
 
-HopsTask = Literal[
-    "2hop",
-    "3hop",
-    "4hop",
-    "2hop_attention",
-    "3hop_attention",
-    "4hop_attention",
-    "2hop_longppl",
-    "3hop_longppl",
-    "4hop_longppl",
-]
+HopsTask = Literal["2hop", "3hop", "4hop"]
 ALL_TASKS: tuple[HopsTask, ...] = HopsTask.__args__
 
 
@@ -26,8 +17,7 @@ class HopsSettings(BenchmarkSettings):
     tasks: tuple[HopsTask, ...] = Field(
         ALL_TASKS,
         min_length=1,
-        description="tasks to run (names): hops, and what detects the tokens: the gradient (2hop, 3hop, 4hop), the "
-        "attention or LongPPL",
+        description="tasks to run (names): numbers of hops; eval.detection.methods says what detects the tokens",
     )
     samples: int = Field(20, ge=1, description="rows per length (count)")
     stories: Literal["published", "babi", "own"] | None = Field(
@@ -46,16 +36,14 @@ class HopsSettings(BenchmarkSettings):
     sentence_tokens_min: int = Field(10, ge=1, description="shortest sentence of irrelevant text that is used (tokens)")
     sentence_tokens_max: int = Field(80, ge=1, description="longest sentence of irrelevant text that is used (tokens)")
     top: int = Field(30, ge=1, description="tokens of the context with the highest scores that are looked at (count)")
-    longppl_window: int = Field(
-        4096,
-        ge=1,
-        description="LongPPL's K: shortest truncated context (tokens); half of a row where that is less (d less alike)",
-    )
-    longppl_stride: int = Field(1024, ge=1, description="LongPPL's d: tokens that share one truncated context (tokens)")
-    longppl_alpha: float = Field(2.0, description="LongPPL: critical if the cut costs more than this (nats)")
-    longppl_beta: float = Field(
-        -2.0, description="LongPPL: critical if the log-probability with the whole row is above this (nats)"
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def detectors_are_no_tasks(cls, values: object) -> object:
+        """What configurations of before wrote here is answered with what to write instead."""
+        if isinstance(values, dict) and (complaint := outdated_hops(values)):
+            raise ValueError(complaint)
+        return values
 
     @model_validator(mode="after")
     def ranges_are_in_order(self) -> "HopsSettings":

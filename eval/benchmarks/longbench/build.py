@@ -2,7 +2,8 @@
 
 in : a folder with qasper_e.jsonl, ..., musique.jsonl (or in its `data`, as published; also .gz), or a file: records
      with input, context, answers, length (words), all_classes
-invariant: with `limit: prompt` the text is the published script's, to the character.
+invariant: with `limit: prompt` the text is the published script's, to the character; for tokenizers that transformers
+cleaned spaces up for, with `clean_up_spaces: true`.
 """
 
 from pathlib import Path
@@ -50,9 +51,10 @@ def generation_limits(task: LongBenchTask) -> dict:
 
 def sample_of(context: BuildContext, prompt: Prompt) -> dict:
     """The prompt as tokens, within the limit that the settings name."""
+    cleans = context.options.clean_up_spaces
     if context.options.limit == "prompt":
-        return sample_of_limit(context, prompt, context.length)
-    return sample_in_cell(context, prompt)
+        return sample_of_limit(context, prompt, context.length, cleans)
+    return sample_in_cell(context, prompt, cleans)
 
 
 FIELDS = {"input": str, "context": str, "answers": list, "length": int}

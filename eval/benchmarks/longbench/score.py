@@ -5,19 +5,22 @@ in : rows with "prediction", "answers", "all_classes" for trec, and the record's
 out: score = mean over samples x 100 (the published script without --e); buckets = means by length x 100 (with --e)
 invariants: an empty bucket is null, never a number. The quirks that published numbers contain are kept: rouge counts 0
 for what the `rouge` package cannot compute, a class that follows a removed one stays, code similarity is a whole
-percentage.
+percentage. Code similarity is fuzzywuzzy's, which differs with python-Levenshtein installed and without it; published
+numbers exist of both kinds, so the settings choose, and every table names the choice.
 """
 
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from difflib import SequenceMatcher
 from threading import Thread
 
 from rapidfuzz import fuzz
 from rouge import Rouge
 
 from contracts.errors import InputError
+from eval.benchmarks.longbench import CodeSimilarity, LongBenchScoring
 from eval.benchmarks.longbench.tasks import LongBenchTask, task_called
 from eval.scoring.scored import Scored, mean, scored_texts
 from eval.scoring.squad_metrics import token_f1
@@ -29,7 +32,8 @@ BUCKETS = {"0-4k": 4000, "4-8k": 8000, "8k+": float("inf")}
 def score(task: str, rows: list[dict], facts: dict) -> Scored:
     """Score of a set, of its buckets, and of every sample."""
     longbench_task = task_called(task)
-    scored = scored_texts(rows, longbench_task.metric, lambda row: sample_score(longbench_task, row))
+    similarity = LongBenchScoring.model_validate(facts.get("scoring", {})).code_similarity
+    scored = scored_texts(rows, longbench_task.metric, lambda row: sample_score(longbench_task, row, similarity))
     members = {name: [detail["score"] for detail in in_bucket(rows, scored.rows, name)] for name in BUCKETS}
     buckets = {name: mean(scores) for name, scores in members.items()}
     more = {
@@ -37,17 +41,22 @@ def score(task: str, rows: list[dict], facts: dict) -> Scored:
         "samples_in_bucket": {name: len(scores) for name, scores in members.items()},
     }
     details = [{**detail, "bucket": bucket_of(row)} for detail, row in zip(scored.rows, rows, strict=True)]
-    return replace(scored, metrics={**scored.metrics, **more}, rows=details, headline={"buckets": buckets})
+    headline: dict = {"buckets": buckets}
+    if longbench_task.metric == "code_similarity":
+        headline["labels"] = {"code_similarity": SIMILARITY_NAMES[similarity]}
+    return replace(scored, metrics={**scored.metrics, **more}, rows=details, headline=headline)
 
 
-def sample_score(task: LongBenchTask, row: dict) -> float:
+def sample_score(task: LongBenchTask, row: dict, similarity: CodeSimilarity) -> float:
     """The best score over the expected answers, 0-1."""
     prediction, classes = row["prediction"], row.get("all_classes")
     if task.metric == "classification" and not is_list_of_texts(classes):
         raise InputError(f"{task.name} needs 'all_classes', a list of names; add it to every line")
     if task.first_line_only:
         prediction = prediction.lstrip("\n").split("\n")[0]
-    return max((score_of(task.metric, prediction, answer, classes) for answer in row["answers"]), default=0.0)
+    return max(
+        (score_of(task.metric, prediction, answer, classes, similarity) for answer in row["answers"]), default=0.0
+    )
 
 
 def is_list_of_texts(value: object) -> bool:
@@ -130,20 +139,39 @@ def retrieval(prediction: str, answer: str) -> float:
     return share_of_numbers(prediction, paragraph.group(1))
 
 
-def code_similarity(prediction: str, answer: str) -> float:
-    """Edit similarity of the answer and the first line that holds no comment or fence, in whole percent.
-
-    rapidfuzz computes what fuzzywuzzy does with python-Levenshtein installed, as published; not what it does without.
-    """
+def code_similarity(prediction: str, answer: str, similarity: CodeSimilarity = "levenshtein") -> float:
+    """Similarity of the answer and the first line that holds no comment or fence, in whole percent."""
     lines = prediction.lstrip("\n").split("\n")
     code = next((line for line in lines if not any(mark in line for mark in COMMENT_MARKS)), "")
-    return round(fuzz.ratio(code, answer)) / 100
+    return round(SIMILARITIES[similarity](code, answer)) / 100
 
 
-def score_of(metric: str, prediction: str, answer: str, classes: Sequence[str]) -> float:
+def indel_similarity(text: str, other: str) -> float:
+    """2 x longest common subsequence over both lengths, which python-Levenshtein calls its ratio (percent)."""
+    return fuzz.ratio(text, other)
+
+
+def block_similarity(text: str, other: str) -> float:
+    """2 x matching blocks over both lengths: difflib's ratio, where the order of the two matters (percent)."""
+    return 100 * SequenceMatcher(None, text, other).ratio()
+
+
+SIMILARITIES = {"levenshtein": indel_similarity, "difflib": block_similarity}
+# How a table names what compared the code.
+SIMILARITY_NAMES = {
+    "levenshtein": "fuzzywuzzy with python-Levenshtein",
+    "difflib": "fuzzywuzzy without python-Levenshtein",
+}
+
+
+def score_of(
+    metric: str, prediction: str, answer: str, classes: Sequence[str], similarity: CodeSimilarity = "levenshtein"
+) -> float:
     """The score of one prediction by the metric called `metric`."""
     if metric == "classification":
         return classification(prediction, answer, classes)
+    if metric == "code_similarity":
+        return code_similarity(prediction, answer, similarity)
     return METRICS[metric](prediction, answer)
 
 
@@ -152,5 +180,4 @@ METRICS = {
     "rouge_l": rouge_l,
     "count": share_of_numbers,
     "retrieval": retrieval,
-    "code_similarity": code_similarity,
 }

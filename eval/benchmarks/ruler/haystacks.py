@@ -8,6 +8,7 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -75,18 +76,23 @@ def hide_in_lines(lines: Sequence[str], needles: Sequence[str], shares: Sequence
 class EssayWords:
     """The words of a long text from its start, repeated where it is too short, with its sentences and tokens.
 
-    The sentences are those of an untrained Punkt tokenizer (nltk's trained model is a download); it parts after
-    abbreviations too, which moves a needle by a few words and nothing else.
+    As in the official generator, sentences are joined by one space: what was "investors.[2] Startups" reads
+    "investors. [2] Startups". They are those of an untrained Punkt tokenizer (nltk's trained model is a download): it
+    parts after some abbreviations too, which moves a needle by a few words and nothing else.
     """
 
     def __init__(self, tokenizer: Tokenizer, text: str, longest: int) -> None:
         """`longest`: tokens that no haystack exceeds; no more of the text is read than they need."""
-        words = re.sub(r"\s+", " ", text).strip()
         self.tokenizer = tokenizer
-        self.text, self.token_starts = prefix_of_tokens(tokenizer, words, longest)
-        self.word_ends = [found.end() for found in re.finditer(r"\S+", self.text)]
-        spans = nltk.PunktSentenceTokenizer().span_tokenize(self.text)
-        self.sentence_starts, self.sentence_ends = map(list, zip(*spans, strict=True))
+        words = re.sub(r"\s+", " ", text).strip()
+        characters = longest * 6
+        self.token_starts: list[int] = []
+        while len(self.token_starts) < longest:
+            repeats = -(-characters // max(len(words), 1))
+            stretch = " ".join([words] * repeats)[:characters].rsplit(" ", 1)[0]
+            self.text, self.sentence_starts, self.sentence_ends, self.word_ends = joined_sentences(stretch)
+            self.token_starts = [start for start, _ in tokenizer.encode_with_offsets(self.text)[1]]
+            characters *= 2
 
     @property
     def words(self) -> int:
@@ -122,16 +128,32 @@ class EssayWords:
         return self.text[self.sentence_starts[first] : min(self.sentence_ends[after - 1], end)]
 
 
-def prefix_of_tokens(tokenizer: Tokenizer, words: str, longest: int) -> tuple[str, list[int]]:
-    """(text, first character of each token): of `words`, repeated or cut, at least `longest` tokens, whole words."""
-    characters = longest * 6
-    while True:
-        repeats = -(-characters // max(len(words), 1))
-        text = " ".join([words] * repeats)[:characters].rsplit(" ", 1)[0]
-        offsets = tokenizer.encode_with_offsets(text)[1]
-        if len(offsets) >= longest:
-            return text, [start for start, _ in offsets]
-        characters *= 2
+def joined_sentences(text: str) -> tuple[str, list[int], list[int], list[int]]:
+    """(the sentences of a text with one space between them, where each begins and ends in it, where each word of the
+    text ends in it); the words of the text have one space between them.
+    """
+    spans = sentence_spans(text)
+    starts = [0]
+    for start, end in spans:
+        starts.append(starts[-1] + end - start + 1)
+    ends = [start - 1 for start in starts[1:]]
+    touching = [after[0] for before, after in pairwise(spans) if before[1] == after[0]]
+    word_ends = [found.end() + bisect_left(touching, found.end()) for found in re.finditer(r"\S+", text)]
+    return " ".join(text[start:end] for start, end in spans), starts[:-1], ends, word_ends
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Characters [start, end) of every sentence; none begins with a semicolon or a colon.
+
+    Before those an untrained Punkt parts after an abbreviation ("MITE Corp.; the"), where a trained one does not.
+    """
+    spans: list[tuple[int, int]] = []
+    for start, end in nltk.PunktSentenceTokenizer().span_tokenize(text):
+        if spans and text[start] in ";:":
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return spans
 
 
 def essay_text(path: Path) -> str:

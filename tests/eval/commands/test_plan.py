@@ -7,12 +7,12 @@ import pytest
 from contracts.errors import InputError
 from eval.cells import cells_of, planned_parts, suits
 from eval.commands.generate import other_cells
-from eval.registry import known_task
 from eval.settings import EvalSettings
 
 SECTION = {
     "lengths": [1024, 2048, 4096],
     "inference": {"methods": ["dense", "rag", "xattention"]},
+    "detection": {"methods": ["gradient", "longppl"]},
     "benchmarks": {
         "perplexity": {"tasks": ["books"]},
         "ruler": {"tasks": ["vt", "niah_single_1"]},
@@ -32,16 +32,16 @@ def test_every_cell_that_a_model_answers_is_in_one_part(together):
     expected = [
         (
             f"results/run/samples/{benchmark}/{task}/{length}.jsonl",
-            f"results/run/eval/{model}/{inference}/{benchmark}/{task}/{length}/predictions.jsonl",
+            f"results/run/eval/{model}/{way}/{benchmark}/{task}/{length}/predictions.jsonl",
         )
         for model in ("ce", "cdt")
-        for inference in ("dense", "rag", "xattention")
+        for way in ("dense", "rag", "xattention", "longppl")
         for benchmark, task, length in cells_of(settings(together))
-        if suits(benchmark, task, inference) and known_task(benchmark, task).answer != "norms"
+        if (way == "longppl") == (benchmark == "hops") and (benchmark == "hops" or suits(benchmark, task, way))
     ]
     planned = [cell for parts in plan.values() for part in parts for cell in part]
     assert sorted(planned) == sorted(expected)
-    assert len(set(planned)) == len(planned) >= 2 * (6 * 3 + 3 * 2)
+    assert len(set(planned)) == len(planned) >= 2 * (6 * 3 + 3)
     assert all(len(part) <= together for parts in plan.values() for part in parts)
 
 

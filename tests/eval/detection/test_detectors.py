@@ -11,9 +11,8 @@ from eval.benchmarks.hops.build import build
 from eval.benchmarks.hops.labelled_rows import IGNORED
 from eval.benchmarks.hops.score import score
 from eval.benchmarks.longppl.build import key_tokens
-from eval.cells import cell_settings
 from eval.detection import attention, longppl
-from eval.settings import EvalSettings
+from eval.detection.settings import LongPPLDetection
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +20,8 @@ def rows(context_of):
     return build(context_of("hops", "3hop", 480, {"samples": 2, "emojis": 2})).rows
 
 
-def settings(**options) -> dict:
-    everything = EvalSettings.model_validate({"lengths": [480], "benchmarks": {"hops": options}})
-    return cell_settings(everything.model_dump(mode="json"), "hops", "3hop_longppl", 480)
-
-
 def test_attention_scores_are_the_mean_of_eager_attention(rows, model_folder):
-    detect = attention.opened(str(model_folder), "cpu", settings())
+    detect = attention.opened(str(model_folder), "cpu", None)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32, attn_implementation="eager")
     for row in rows:
         found = detect(row)
@@ -42,20 +36,19 @@ def test_attention_scores_are_the_mean_of_eager_attention(rows, model_folder):
 
 
 def test_a_row_gets_what_it_gets_alone(rows, model_folder):
-    detect = attention.opened(str(model_folder), "cpu", settings())
+    detect = attention.opened(str(model_folder), "cpu", None)
     together = [detect(row) for row in rows]
-    assert together[1] == attention.opened(str(model_folder), "cpu", settings())(rows[1])
+    assert together[1] == attention.opened(str(model_folder), "cpu", None)(rows[1])
 
 
 def test_longppl_finds_the_key_tokens_of_longppl(rows, model_folder):
-    options = {"longppl_window": 100, "longppl_stride": 37, "longppl_alpha": 0.05, "longppl_beta": -9.0}
-    detect = longppl.opened(str(model_folder), "cpu", settings(**options))
+    options = LongPPLDetection(window=100, stride=37, alpha=0.05, beta=-9.0)
+    detect = longppl.opened(str(model_folder), "cpu", options)
     model = load_model(model_folder, torch.device("cpu"))
-    own = {key.removeprefix("longppl_"): value for key, value in options.items()}
     found_any = False
     for row in rows:
         found = detect(row)
-        keys = key_tokens(model, row["input_ids"], type("Settings", (), own))
+        keys = key_tokens(model, row["input_ids"], options)
         assert [place for place, value in enumerate(found["critical"]) if value] == keys
         assert len(found["token_scores"]) == len(row["input_ids"])
         assert set(found["token_scores"][:100]) == {0.0}
@@ -67,16 +60,16 @@ def test_the_window_of_longppl_is_half_a_short_row(rows, model_folder):
     assert longppl.window_and_stride(10_000, 4096, 1024) == (4096, 1024)
     assert longppl.window_and_stride(400, 4096, 1024) == (200, 50)
     assert longppl.window_and_stride(1, 4096, 1024) == (1, 1)
-    found = longppl.opened(str(model_folder), "cpu", settings())(rows[0])
+    found = longppl.opened(str(model_folder), "cpu", LongPPLDetection())(rows[0])
     half = len(rows[0]["input_ids"]) // 2
     assert set(found["token_scores"][:half]) == {0.0}
     assert any(found["token_scores"][half:])
 
 
 def test_their_predictions_are_scored_like_gradients(rows, model_folder):
-    detect = attention.opened(str(model_folder), "cpu", settings())
+    detect = attention.opened(str(model_folder), "cpu", None)
     merged = [{"id": str(number), **row, **json.loads(json.dumps(detect(row)))} for number, row in enumerate(rows)]
-    scored = score("3hop_attention", merged, {"top": 30})
+    scored = score("3hop", merged, {"top": 30})
     assert 0 <= scored.score <= 100
     assert sum(scored.metrics["top_precision"].values()) == pytest.approx(1.0)
     as_gradients = [

@@ -18,7 +18,7 @@ from eval.backends.model_files import end_tokens, model_digest, parameter_count,
 from eval.backends.settings import GenerationSettings
 from eval.building.samples import Cell, write_samples
 from eval.commands import generate as generate_command
-from eval.inference.answering import Answering
+from eval.inference.answering import Inference
 from eval.inference.predictions import prediction_log
 from eval.inference.settings import InferenceSettings
 
@@ -98,7 +98,7 @@ def test_texts_that_were_cut_off_in_the_middle_are_finished_with_the_same_bytes(
 
 def test_a_model_is_loaded_once_and_not_at_all_where_every_answer_is_there(cells, model_folder, tmp_path, monkeypatch):
     loads = []
-    module = Answering(str(model_folder), "dense", InferenceSettings(), GenerationSettings(), "cpu").backend_module
+    module = Inference(str(model_folder), "cpu", "dense", InferenceSettings(), GenerationSettings()).backend_module
     opened = module.open_backend
     monkeypatch.setattr(module, "open_backend", lambda *given: loads.append(1) or opened(*given))
     outputs = generate(model_folder, cells, tmp_path)
@@ -174,7 +174,7 @@ def test_the_header_names_method_backend_and_precision_and_changes_with_them(cel
     def described(inference: str = "dense", methods: dict | None = None, **generation) -> dict:
         options = InferenceSettings.model_validate(methods or {})
         given = GenerationSettings.model_validate(generation)
-        return Answering(str(model_folder), inference, options, given, "cpu").description
+        return Inference(str(model_folder), "cpu", inference, options, given).description
 
     plain = described()
     assert (plain["inference"], plain["backend"], plain["dtype"], plain["device"]) == (
@@ -226,7 +226,7 @@ def test_a_loaded_model_goes_on_with_the_part_of_its_cell(cells, model_folder, t
     assert outputs["vt"].read_bytes() == expected["vt"].read_bytes()
     others = [outputs[task] for task in cells if task != "vt"]
     assert not any(path.exists() for path in others)
-    monkeypatch.setattr(Answering, "predictions", lambda *_: pytest.fail("answered twice"))
+    monkeypatch.setattr(Inference, "predictions", lambda *_: pytest.fail("answered twice"))
     for task in cells:
         answer_one(model_folder, cells, task, plan, outputs[task])
         assert outputs[task].read_bytes() == expected[task].read_bytes()
@@ -311,7 +311,7 @@ def test_as_many_outputs_as_samples_are_needed(cells, model_folder, tmp_path):
 
 
 def test_losses_that_are_no_numbers_are_refused(cells, model_folder, monkeypatch):
-    answers = Answering(str(model_folder), "dense", InferenceSettings(), GenerationSettings(), "cpu")
+    answers = Inference(str(model_folder), "cpu", "dense", InferenceSettings(), GenerationSettings())
     monkeypatch.setattr(type(answers.backend), "losses", lambda *_: ([1.0, float("nan")], None))
     with pytest.raises(InputError, match="not finite"):
         answers.losses({"id": "x", "input_ids": [1, 2, 3]})

@@ -13,7 +13,7 @@ SPANS = [("irrelevant", 0, 60), ("supporting", 60, 70), ("emoji", 70, 74), ("int
 DASH = "\u2013"
 
 
-def probe_score(model: str, task: str, first: int, critical: range) -> dict:
+def probe_score(model: str, task: str, detector: str, first: int, critical: range) -> dict:
     """The score of two texts whose 30 highest tokens are those from `first` on."""
     spans = [{"kind": kind, "start": start, "end": end} for kind, start, end in SPANS]
     scores = [float(first <= token < first + 30) for token in range(91)]
@@ -23,6 +23,7 @@ def probe_score(model: str, task: str, first: int, critical: range) -> dict:
     return {
         "benchmark": "hops",
         "task": task,
+        "detector": detector,
         "length": 1024,
         "model": model,
         "score": scored.score,
@@ -34,9 +35,9 @@ def probe_score(model: str, task: str, first: int, critical: range) -> dict:
 
 @pytest.fixture(scope="module")
 def figure(data_of):
-    scores = [probe_score("small", f"{hops}hop_attention", 60, range(0)) for hops in (2, 3, 4)]
-    scores += [probe_score("small", f"{hops}hop_longppl", 40, range(55, 65)) for hops in (2, 3)]
-    (table,) = paper_figures(data_of([*scores, probe_score("large", "4hop_longppl", 0, range(0))]))
+    scores = [probe_score("small", f"{hops}hop", "attention", 60, range(0)) for hops in (2, 3, 4)]
+    scores += [probe_score("small", f"{hops}hop", "longppl", 40, range(55, 65)) for hops in (2, 3)]
+    (table,) = paper_figures(data_of([*scores, probe_score("large", "4hop", "longppl", 0, range(0))]))
     return table
 
 

@@ -19,6 +19,7 @@ CELLS = (
     (("hops", "3hop"), 450),
 )
 VOID = {"meta", "br", "hr", "img", "link", "input"}
+WAY = {"hops": "gradient"}
 
 
 class Checker(HTMLParser):
@@ -80,7 +81,15 @@ def made(tmp_path_factory, tokenizer_folder, books_folder, make_model):
         made = ["--tokenizer", tokenizer_folder, "--output", samples, "--device", "cpu"]
         assert run("build", *asked, *data, *made) == 0
         for name, model in models.items():
-            cell = folder / "eval" / name / "dense" / benchmark / task / str(length)
+            cell = (
+                folder
+                / "eval"
+                / name
+                / ("gradient" if benchmark == "hops" else "dense")
+                / benchmark
+                / task
+                / str(length)
+            )
             cell.mkdir(parents=True)
             predictions = cell / "predictions.jsonl"
             if benchmark == "hops":
@@ -116,7 +125,7 @@ def report_words(folder, scores, tokenizer_folder) -> list:
             "--detect",
             model,
             folder / "samples/hops/3hop/450.jsonl",
-            folder / f"eval/{model}/dense/hops/3hop/450/predictions.jsonl",
+            folder / f"eval/{model}/gradient/hops/3hop/450/predictions.jsonl",
         ]
     return [*words, "--manifests", *sorted((folder / "samples").rglob("*.manifest.json"))]
 
@@ -150,7 +159,7 @@ def test_the_json_holds_every_score_whole(made):
     scores = {(score["model"], score["benchmark"]): score for score in numbers["scores"]}
     assert len(scores) == 8
     for (model, benchmark), score in scores.items():
-        (path,) = (made / "eval" / model / "dense" / benchmark).rglob("score.json")
+        (path,) = (made / "eval" / model / WAY.get(benchmark, "dense") / benchmark).rglob("score.json")
         assert score == json.loads(path.read_text())
     shown = scores["cdt", "perplexity"]["metrics"]["perplexity"]
     assert f"{shown:.1f}" in (made / "report.html").read_text()
@@ -162,7 +171,7 @@ def test_a_score_names_the_bytes_it_scored(made):
     assert score["hashes"]["predictions_sha256"] == sha256_file(
         made / "eval/ce/dense/perplexity/books/200/predictions.jsonl"
     )
-    hops = json.loads((made / "eval/ce/dense/hops/3hop/450/score.json").read_text())
+    hops = json.loads((made / "eval/ce/gradient/hops/3hop/450/score.json").read_text())
     assert hops["answered_by"]["model_sha256"] == score["answered_by"]["model_sha256"]
 
 
@@ -199,7 +208,7 @@ def test_the_picture_shows_every_character_of_the_sample(made):
 
 def test_the_same_inputs_give_the_same_bytes(made, tokenizer_folder, tmp_path):
     scores = [
-        made / "eval" / model / "dense" / benchmark / task / str(length) / "score.json"
+        made / "eval" / model / WAY.get(benchmark, "dense") / benchmark / task / str(length) / "score.json"
         for (benchmark, task), length in CELLS
         for model in ("ce", "cdt")
     ]

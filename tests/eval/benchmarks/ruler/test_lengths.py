@@ -22,7 +22,7 @@ ANSWER_TOKENS = {**dict.fromkeys(ALL_TASKS, 128), "vt": 30, "cwe": 120, "fwe": 5
 
 
 def builder(task: str):
-    return importlib.import_module(BENCHMARKS["ruler"].tasks[task].build_module)
+    return importlib.import_module(BENCHMARKS["ruler"].tasks[task].build.partition(":")[0])
 
 
 def filled_to_the_brim(monkeypatch, module) -> list[int]:

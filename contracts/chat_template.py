@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from contracts.companion_files import read_companion
 from contracts.errors import InputError
+from contracts.files import is_file, shortened_name
 
 QUESTION, ANSWER = "\ue000question\ue000", "\ue001answer\ue001"
 TEMPLATE_NAME = "chat_template.jinja"
@@ -37,8 +38,9 @@ class ChatFrame:
 def template_text(path: str | None, tokenizer_path: Path) -> str:
     """The template at `path`, or the one beside the tokenizer; InputError where there is none."""
     if path:
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such chat template; correct chat_template in the settings")
+        if not is_file(path):
+            cure = "chat_template names a file: write the template to one" if "{" in path else "correct chat_template"
+            raise InputError(f"{shortened_name(path)}: no such chat template; {cure} in the settings")
         return Path(path).read_text(encoding="utf-8")
     folder = tokenizer_path if tokenizer_path.is_dir() else tokenizer_path.parent
     if (folder / TEMPLATE_NAME).is_file():

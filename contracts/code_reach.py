@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from contracts.code_syntax import VERSION, Definition, ModuleSyntax, module_syntax
+from contracts import code_syntax
+from contracts.code_syntax import Definition, ModuleSyntax, module_syntax
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOMS = ("contracts", "data_prep", "megatron_cdt", "eval")
@@ -89,8 +90,9 @@ def syntax_of(name: str, repository: Path = REPOSITORY) -> ModuleSyntax:
 def _syntax_of_file(source: Path, repository: Path, _modified: int, _size: int) -> ModuleSyntax:
     """Read from __pycache__ where it holds the analysis of these very bytes, else made and left there."""
     content = source.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    kept = source.parent / "__pycache__" / f"{source.stem}.syntax-{VERSION}.json"
+    # An analysis is one of these bytes by that analyser.
+    digest = hashlib.sha256(_analyser() + content).hexdigest()
+    kept = source.parent / "__pycache__" / f"{source.stem}.syntax.json"
     try:
         described = json.loads(kept.read_bytes())
         if described.pop("sha256") == digest:
@@ -101,6 +103,12 @@ def _syntax_of_file(source: Path, repository: Path, _modified: int, _size: int) 
     syntax = module_syntax(content, str(source), ".".join(parts), ROOMS)
     _keep(kept, {"sha256": digest, **syntax.to_json()})
     return syntax
+
+
+@cache
+def _analyser() -> bytes:
+    """The source of what makes an analysis."""
+    return Path(code_syntax.__file__).read_bytes()
 
 
 def _keep(path: Path, value: object) -> None:

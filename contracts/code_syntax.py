@@ -13,8 +13,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-# Another meaning of the hashes or of the fields below needs another version: analyses are kept on disk.
-VERSION = 1
 # Names that reach what no name spells.
 DYNAMIC_NAMES = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__", "compile"})
 # Names by which a program reads the annotations of functions.

@@ -92,17 +92,39 @@ def sync_to_disk(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a file is there; a text that no file can be named (too long, a zero byte) names none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """The same of a folder."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def shortened_name(path: str | Path) -> str:
+    """A path for a message: a text that was given in place of one is cut, and on one line."""
+    text = " ".join(str(path).split())
+    return text if len(text) <= 200 else f"{text[:80]} ... ({len(str(path))} characters)"
+
+
 def existing_file(path: str | Path, cure: str) -> Path:
     """`path` as a Path, or one line that says it is absent and what to do."""
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; {cure}")
+    if not is_file(path):
+        raise InputError(f"{shortened_name(path)}: no such file; {cure}")
     return path
 
 
 def existing_folder(path: str | Path, cure: str) -> Path:
     """`path` as a Path, or one line that says it is absent and what to do."""
     path = Path(path)
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder; {cure}")
+    if not is_folder(path):
+        raise InputError(f"{shortened_name(path)}: no such folder; {cure}")
     return path

@@ -7,18 +7,29 @@ A settings argument on the command line is a YAML/JSON file or the JSON text its
 import difflib
 import json
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contracts.errors import InputError
+from contracts.files import shortened_name
 
 
 class Settings(BaseModel):
     """Base of every settings class: immutable, and a key that nobody reads is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def truth_is_no_number(cls, values: object) -> object:
+        """Refuse `steps: true`, which pydantic takes for 1."""
+        for key, value in values.items() if isinstance(values, dict) else ():
+            annotation = cls.model_fields[key].annotation if key in cls.model_fields else bool
+            if isinstance(value, bool) and not {bool, object, Any} & {annotation, *get_args(annotation)}:
+                raise ValueError(f"{key}: {str(value).lower()} is neither a number nor a text; write its value")
+        return values
 
 
 SomeSettings = TypeVar("SomeSettings", bound=Settings)
@@ -89,12 +100,13 @@ def json_object(text: str) -> dict:
 def yaml_object(path: Path) -> dict:
     """The mapping in a YAML (or JSON) file, or one line that says what is wrong with the file."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such settings file") from None
-    except (UnicodeDecodeError, OSError) as error:
-        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise InputError(f"{path}: cannot be read ({reason}); name a YAML or JSON file") from None
+        raise InputError(f"{shortened_name(path)}: no such settings file") from None
+    except (ValueError, OSError) as error:
+        reasons = {UnicodeDecodeError: "not UTF-8", ValueError: "no name of a file"}
+        reason = reasons.get(type(error)) or getattr(error, "strerror", error)
+        raise InputError(f"{shortened_name(path)}: cannot be read ({reason}); name a YAML or JSON file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""

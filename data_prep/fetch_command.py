@@ -10,6 +10,7 @@ import argparse
 import http.client
 import os
 import re
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,7 +24,7 @@ from contracts.files import sync_to_disk
 from contracts.fingerprint import sha256_file
 
 BLOCK = 1 << 20
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 20
 # Only what may pass by itself is tried again; a wrong address is not.
 LASTING_ERRORS = (400, 401, 403, 404, 405, 410)
 
@@ -83,7 +84,10 @@ def download(url: str, partial: Path, tries: int, wait: float) -> None:
             raise InputError(
                 f"{url}: {reason}, {tries} times in a row; run it again later: it goes on where it stopped"
             )
-        time.sleep(0 if headway else wait * 2 ** min(failures - 1, 6))
+        pause = 0 if headway else wait * 2 ** min(failures - 1, 6)
+        next_try = "going on" if headway else f"try {failures + 1} of {tries} in {pause:g} s"
+        print(f"{url}: {reason}; {next_try}", file=sys.stderr, flush=True)
+        time.sleep(pause)
 
 
 def refuse_lasting(url: str, error: Exception) -> None:

@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.folder, "name a folder that data_prep made")
+    if not any(folder.iterdir()):
+        raise InputError(f"{folder}: an empty folder; name one that data_prep made (a tokenizer, tokens or packs)")
     stage = read_manifest(folder).get("stage")
     describe: dict[str, Callable[[], dict]] = {
         "tokenizer": lambda: describe_tokenizer(folder),

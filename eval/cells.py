@@ -14,7 +14,8 @@ from eval.registry import BENCHMARKS, known_task, outdated_task
 
 # The sub-section of a benchmark that only its scorer reads.
 SCORING = "scoring"
-SHARED_KEYS = ("seed", "begin_with_bos", "chat_template", "chat_date")
+CHAT_KEYS = ("chat_template", "chat_date")
+SHARED_KEYS = ("seed", "begin_with_bos", *CHAT_KEYS)
 
 
 def chosen_benchmarks(settings: dict) -> dict[str, dict]:
@@ -43,7 +44,10 @@ def cell_settings(settings: dict, benchmark: str, task: str, length: int) -> dic
     others = {*BENCHMARKS[benchmark].tasks, SCORING} - {task}
     section = {key: value for key, value in settings["benchmarks"][benchmark].items() if key not in others}
     own = {**section, "tasks": [task], "lengths": [int(length)]}
-    return {**{key: settings[key] for key in SHARED_KEYS}, "benchmarks": {benchmark: own}}
+    # A text whose tokens are judged is no conversation.
+    unread = CHAT_KEYS if known_task(benchmark, task).answer == "losses" else ()
+    shared = {key: settings[key] for key in SHARED_KEYS if key not in unread}
+    return {**shared, "benchmarks": {benchmark: own}}
 
 
 def scoring_settings(settings: dict, benchmark: str) -> dict:

@@ -3,7 +3,8 @@
 in : a Hugging Face folder; rows.jsonl, each line {"input_ids": [...], "labels": [...]} with labels as in
      Hugging Face (same length, -100 where not trained, shifted inside); further keys are left alone
 out: one line per row, in order: grad_norm (n floats), noise (n of 0/1), threshold, ce and cdt (mean nats per
-     labelled token on E and on E', whatever the reduction), relative_shift; and "id" where the row has one
+     labelled token on E and on E', whatever the reduction), labels (how many those are), relative_shift; and "id"
+     where the row has one
 Invariant: the same output for every context-parallel size.
 
     python -m megatron_cdt detect --model HF_FOLDER --data rows.jsonl --output out.jsonl --lr 5e-5 --beta 1
@@ -51,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reduction",
         choices=["mean", "sum"],
         default="mean",
-        help="the loss whose gradient is taken: mean over the row's labelled tokens, or their sum (default mean)",
+        help="the loss whose gradient is taken: mean over the row's labelled tokens, or their sum (default mean); the "
+        "losses of the output, ce and cdt, are means over `labels` tokens under either",
     )
     parser.add_argument(
         "--context-parallel-size", type=positive_int, default=1, help="processes that share a row (default 1)"
@@ -110,6 +112,7 @@ def detect_row(
         "threshold": telemetry["threshold"],
         "ce": telemetry["detection_loss"],
         "cdt": denoised_loss.item(),
+        "labels": row.num_labels,
         "relative_shift": telemetry["relative_shift"],
     }
 

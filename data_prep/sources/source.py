@@ -161,7 +161,8 @@ def read_document(path: Path, name: str, most_bytes: int) -> Document | BadRecor
     if not content:
         return BadRecord(str(path), "empty file", "empty file", "fetch it again or remove it")
     try:
-        return Document(name, content.decode("utf-8"), str(path))
+        # A byte-order mark is how the file is written, and no part of its text.
+        return Document(name, content.decode("utf-8-sig"), str(path))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return not_utf8(f"{path} line {line}", content, error)

@@ -37,7 +37,7 @@ def read_books(folder: str | Path, split: str) -> list[Book]:
 def read_book(path: Path) -> str:
     """The text of one book, CRLF and lone CR read as LF."""
     try:
-        return path.read_bytes().decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; convert the file to UTF-8") from None
 

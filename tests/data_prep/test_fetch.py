@@ -138,13 +138,19 @@ def test_a_passing_failure_is_tried_again_and_a_lasting_one_is_told(
     server.failures = 2
     assert data_prep(*words(server, tmp_path / "file")).code == 0
     server.failures = 99
-    assert refused(data_prep(*words(server, tmp_path / "other")), "3 times in a row", "goes on where it stopped")
+    *tries, last = data_prep(*words(server, tmp_path / "other")).err.splitlines()
+    assert ["Service Unavailable; try" in line for line in tries] == [True, True]
+    assert "3 times in a row" in last
+    assert "goes on where it stopped" in last
     assert refused(data_prep(*words(server, tmp_path / "other", name="absent")), "404", "correct the address")
 
 
 def test_no_server_and_no_address_are_told_in_one_line(data_prep: Callable, refused: Callable, tmp_path: Path) -> None:
     common = ("--sha256", DIGEST, "--output", tmp_path / "file", "--wait", 0, "--tries", 2)
-    assert refused(data_prep("fetch", "--url", "http://127.0.0.1:9/file", *common), "refused", "run it again later")
+    outcome = data_prep("fetch", "--url", "http://127.0.0.1:9/file", *common)
+    waiting, last = outcome.err.splitlines()
+    assert "refused; try 2 of 2 in 0 s" in waiting
+    assert refused(outcome._replace(err=f"{last}\n"), "refused", "run it again later")
     assert refused(data_prep("fetch", "--url", "htp://example.org", *common), "not an http or https address")
 
 

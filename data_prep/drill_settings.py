@@ -18,6 +18,9 @@ class DrillSettings(Settings):
     pairs: float = Field(
         0.0, ge=0, description="share of samples of pairs a b, in which b is to follow a again (a weight)"
     )
+    backward: float = Field(
+        0.0, ge=0, le=1, description="share of questions about a pair that give b and ask for a; late: it delays pairs"
+    )
     repeats: float = Field(
         1.0, ge=0, description="share of samples in which stretches of words come again at random distances (a weight)"
     )

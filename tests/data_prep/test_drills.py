@@ -95,9 +95,9 @@ def test_a_needle_lies_in_the_text_once_and_is_asked_for_by_its_key() -> None:
         ]
 
 
-def copied(kind: str) -> list[Drill]:
+def copied(kind: str, **settings: object) -> list[Drill]:
     """Samples of one kind of copying alone."""
-    return generated(**{"repeats": 0, "needles": 0, "stories": 0, "books": 0} | {kind: 1})
+    return generated(**{"repeats": 0, "needles": 0, "stories": 0, "books": 0} | {kind: 1} | settings)
 
 
 def test_an_echo_is_the_word_before_the_last() -> None:
@@ -108,7 +108,7 @@ def test_an_echo_is_the_word_before_the_last() -> None:
 
 def test_a_pair_stays_together_and_comes_again_at_many_distances() -> None:
     distances = set()
-    for drill in copied("pairs"):
+    for drill in copied("pairs", backward=0.5):
         follows = {}
         for begin, end in drill.answers:
             told, learned = drill.text[:begin].split()[-1], drill.text[begin:end].strip()

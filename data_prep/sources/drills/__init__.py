@@ -86,6 +86,6 @@ def sample(number: int, settings: DrillSettings, passages: Passages, admission: 
     if kind == "books":
         return Document(name, passages.passage(generator, characters))
     if kind in COPYING:
-        return drill_of(name, COPYING[kind](generator, characters, passages))
+        return drill_of(name, COPYING[kind](generator, characters, passages, settings))
     made = {"needles": needles, "stories": stories}[kind]
     return drill_of(name, made(generator, characters, settings, passages, admission))

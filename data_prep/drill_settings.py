@@ -13,7 +13,11 @@ class DrillSettings(Settings):
     samples: int = Field(1000, ge=1, description="samples of the split train (count)")
     validation_samples: int = Field(100, ge=1, description="samples of the split validation (count)")
     characters_min: int = Field(150, ge=20, description="length of the shortest sample (characters)")
-    characters_max: int = Field(1500, ge=20, description="length of the longest sample (characters)")
+    characters_max: int = Field(
+        1500,
+        ge=20,
+        description="length of the longest sample (characters); short and long ones have as many characters in all",
+    )
     echoes: float = Field(0.0, ge=0, description="share of samples of echoes, a b a, to begin with (a weight)")
     pairs: float = Field(
         0.0, ge=0, description="share of samples of pairs a b, in which b is to follow a again (a weight)"

@@ -88,8 +88,8 @@ def test_an_answer_that_names_the_chain_holds_facts_of_the_text_alone(stories: l
 def test_a_needle_lies_in_the_text_once_and_is_asked_for_by_its_key() -> None:
     for drill in generated(repeats=0, stories=0, books=0):
         body, *asked = re.split(r"\nWhat is the special magic number for ", drill.text)
-        needles = dict(re.findall(r"One of the special magic numbers for (\S+) is: (\d{7})\.", body))
-        assert {question.split(" ")[0]: question.split(" ")[-1] for question in asked} == needles
+        needles = dict(re.findall(r"One of the special magic numbers for (.+?) is: (\d{7})\.", body))
+        assert {question.split(" mentioned")[0]: question.split(" ")[-1] for question in asked} == needles
         assert [drill.text[begin:end] for begin, end in drill.evidence] == [
             words.NEEDLE.format(key=key, value=value) for key, value in needles.items()
         ]
@@ -174,8 +174,8 @@ def secrets(records: list[Drill | Document]) -> set[str]:
 def test_no_story_and_no_needle_value_lies_in_two_splits() -> None:
     only = {"repeats": 0, "books": 0, "hops": (1, 2), "samples": 3000, "validation_samples": 600}
     train, validation = (secrets(generated(split, **only)) for split in ("train", "validation"))
-    assert len(train) > 5000
-    assert len(validation) > 900
+    assert len(train) > 3000
+    assert len(validation) > 500
     assert not train & validation
 
 

@@ -46,9 +46,14 @@ class Drills:
 
     def shards(self, size: int) -> Sequence[Shard]:
         samples = self.settings.samples if self.split == "train" else self.settings.validation_samples
-        mean = (self.settings.characters_min + self.settings.characters_max) // 2
         parts = [
-            Part(self.root, mean * PART_SAMPLES, begin, min(begin + PART_SAMPLES, samples), begin + 1)
+            Part(
+                self.root,
+                PART_SAMPLES * self.settings.characters_max,
+                begin,
+                min(begin + PART_SAMPLES, samples),
+                begin + 1,
+            )
             for begin in range(0, samples, PART_SAMPLES)
         ]
         return shards_of_parts(parts, size)
@@ -81,7 +86,8 @@ def sample(number: int, settings: DrillSettings, passages: Passages, admission: 
     """Sample `number` of a split."""
     generator = Random(f"{settings.seed}/{admission.split}/{number}")
     (kind,) = generator.choices(KINDS, [getattr(settings, each) for each in KINDS])
-    characters = generator.randint(settings.characters_min, settings.characters_max)
+    # The density falls with the square of the length: every octave of lengths has as many characters.
+    characters = round(1 / generator.uniform(1 / settings.characters_max, 1 / settings.characters_min))
     name = f"{kind}-{number}"
     if kind == "books":
         return Document(name, passages.passage(generator, characters))

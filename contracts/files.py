@@ -5,12 +5,16 @@ a temporary name in the same folder (same file system), is flushed to disk, and 
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.errors import InputError
+
+# A file's name has 255 characters at most; paths that people type are rarely longer.
+LONGEST_SHOWN = 255
 
 
 def temporary_sibling(path: Path) -> Path:
@@ -92,12 +96,27 @@ def sync_to_disk(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a file is there; False for what can be no path, such as a text that is too long for one."""
+    try:
+        return Path(path).is_file()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+
+
+def shown_path(path: str | Path) -> str:
+    """A path for a message, its beginning where it is a whole text."""
+    text = str(path)
+    return text if len(text) <= LONGEST_SHOWN and "\n" not in text else f"{' '.join(text.split())[:60]}..."
+
+
 def existing_file(path: str | Path, cure: str) -> Path:
     """`path` as a Path, or one line that says it is absent and what to do."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; {cure}")
-    return path
+    if not is_file(path):
+        raise InputError(f"{shown_path(path)}: no such file; {cure}")
+    return Path(path)
 
 
 def existing_folder(path: str | Path, cure: str) -> Path:

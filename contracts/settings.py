@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.errors import InputError
+from contracts.files import shown_path
 
 
 class Settings(BaseModel):
@@ -91,10 +92,10 @@ def yaml_object(path: Path) -> dict:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such settings file") from None
+        raise InputError(f"{shown_path(path)}: no such settings file") from None
     except (UnicodeDecodeError, OSError) as error:
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise InputError(f"{path}: cannot be read ({reason}); name a YAML or JSON file") from None
+        raise InputError(f"{shown_path(path)}: cannot be read ({reason}); name a YAML or JSON file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""

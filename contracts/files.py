@@ -96,14 +96,19 @@ def sync_to_disk(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
-def is_file(path: str | Path) -> bool:
-    """Whether a file is there; False for what can be no path, such as a text that is too long for one."""
+def is_there(path: str | Path) -> bool:
+    """Whether a file or folder is there; False for what can be no path, such as a text that is too long for one."""
     try:
-        return Path(path).is_file()
+        return Path(path).exists()
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         return False
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a file is there; False likewise."""
+    return is_there(path) and Path(path).is_file()
 
 
 def shown_path(path: str | Path) -> str:

@@ -1,5 +1,7 @@
 """The `corpus.drills` section of the configuration: generated samples that teach a small model to retrieve."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from contracts.settings import Settings
@@ -44,10 +46,10 @@ class DrillSettings(Settings):
         0.5, ge=0, le=1, description="share of needle samples hidden in RULER's noise; the others lie among sentences"
     )
     needles_max: int = Field(4, ge=1, description="most needles in a sample, each with a question (count)")
-    held_out: str | None = Field(
-        None,
-        description="file with the digests of stories and needle values that are never drawn, one a line: those of a "
-        "test; null: none",
+    held_out: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")], ...] = Field(
+        (),
+        description="stories and needle values that are never drawn, those of a test: the first 16 hexadecimal digits "
+        "of the SHA-256 of a value, or of a story's facts and question, a line each",
     )
     seed: int = Field(0, description="decides every sample")
 

@@ -19,7 +19,7 @@ from data_prep.sources import pg19
 from data_prep.sources.drills.copying import echoes, pairs, repeats
 from data_prep.sources.drills.needles import needles
 from data_prep.sources.drills.passages import Passages
-from data_prep.sources.drills.sample import Admission, drill_of, read_held_out
+from data_prep.sources.drills.sample import Admission, drill_of
 from data_prep.sources.drills.stories import stories
 from data_prep.sources.source import Document, Drill, Part, Shard, shards_of_parts
 
@@ -60,7 +60,7 @@ class Drills:
 
     def records(self, shard: Shard) -> Iterator[Document | Drill]:
         passages = passages_of(self.books)
-        admission = Admission(self.split, read_held_out(self.settings.held_out))
+        admission = Admission(self.split, frozenset(self.settings.held_out))
         for part in shard.parts:
             for number in range(part.begin, part.end):
                 yield sample(number, self.settings, passages, admission)

@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from contracts.companion_files import read_companion
 from contracts.errors import InputError
-from contracts.files import is_file, shortened_name
+from contracts.files import is_file, shown_path
 
 QUESTION, ANSWER = "\ue000question\ue000", "\ue001answer\ue001"
 TEMPLATE_NAME = "chat_template.jinja"
@@ -39,8 +39,10 @@ def template_text(path: str | None, tokenizer_path: Path) -> str:
     """The template at `path`, or the one beside the tokenizer; InputError where there is none."""
     if path:
         if not is_file(path):
-            cure = "chat_template names a file: write the template to one" if "{" in path else "correct chat_template"
-            raise InputError(f"{shortened_name(path)}: no such chat template; {cure} in the settings")
+            if "{{" in path or "{%" in path:
+                shown = shown_path(path)
+                raise InputError(f"chat_template: {shown} is a template's text; write it to a file and name that")
+            raise InputError(f"{shown_path(path)}: no such chat template; correct chat_template in the settings")
         return Path(path).read_text(encoding="utf-8")
     folder = tokenizer_path if tokenizer_path.is_dir() else tokenizer_path.parent
     if (folder / TEMPLATE_NAME).is_file():

@@ -5,6 +5,7 @@ its help. It is imported only when it is the one that was asked for, so `--help`
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -15,6 +16,7 @@ from typing import NoReturn, TypeVar
 from tqdm import tqdm
 
 from contracts.errors import InputError
+from contracts.files import shown_path
 
 Item = TypeVar("Item")
 BAD_INPUT = 2
@@ -43,6 +45,12 @@ def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] 
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: that is not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        text = shown_path(error.filename or "an argument")
+        print(f"error: {text} is a text where a path is expected; write it to a file and name that", file=sys.stderr)
+        return BAD_INPUT
     return 0
 
 

@@ -5,12 +5,16 @@ a temporary name in the same folder (same file system), is flushed to disk, and 
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.errors import InputError
+
+# A file's name has 255 characters at most; paths that people type are rarely longer.
+LONGEST_SHOWN = 255
 
 
 def temporary_sibling(path: Path) -> Path:
@@ -92,39 +96,36 @@ def sync_to_disk(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether a file or folder is there; False for what can be no path, such as a text that is too long for one."""
+    try:
+        return Path(path).exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+
+
 def is_file(path: str | Path) -> bool:
-    """Whether a file is there; a text that no file can be named (too long, a zero byte) names none."""
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):
-        return False
+    """Whether a file is there; False likewise."""
+    return is_there(path) and Path(path).is_file()
 
 
-def is_folder(path: str | Path) -> bool:
-    """The same of a folder."""
-    try:
-        return Path(path).is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def shortened_name(path: str | Path) -> str:
-    """A path for a message: a text that was given in place of one is cut, and on one line."""
-    text = " ".join(str(path).split())
-    return text if len(text) <= 200 else f"{text[:80]} ... ({len(str(path))} characters)"
+def shown_path(path: str | Path) -> str:
+    """A path for a message, its beginning where it is a whole text."""
+    text = str(path)
+    return text if len(text) <= LONGEST_SHOWN and "\n" not in text else f"{' '.join(text.split())[:60]}..."
 
 
 def existing_file(path: str | Path, cure: str) -> Path:
     """`path` as a Path, or one line that says it is absent and what to do."""
-    path = Path(path)
     if not is_file(path):
-        raise InputError(f"{shortened_name(path)}: no such file; {cure}")
-    return path
+        raise InputError(f"{shown_path(path)}: no such file; {cure}")
+    return Path(path)
 
 
 def existing_folder(path: str | Path, cure: str) -> Path:
     """`path` as a Path, or one line that says it is absent and what to do."""
-    path = Path(path)
-    if not is_folder(path):
-        raise InputError(f"{shortened_name(path)}: no such folder; {cure}")
-    return path
+    if not (is_there(path) and Path(path).is_dir()):
+        raise InputError(f"{shown_path(path)}: no such folder; {cure}")
+    return Path(path)

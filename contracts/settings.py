@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contracts.errors import InputError
-from contracts.files import shortened_name
+from contracts.files import shown_path
 
 
 class Settings(BaseModel):
@@ -102,11 +102,11 @@ def yaml_object(path: Path) -> dict:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise InputError(f"{shortened_name(path)}: no such settings file") from None
+        raise InputError(f"{shown_path(path)}: no such settings file") from None
     except (ValueError, OSError) as error:
         reasons = {UnicodeDecodeError: "not UTF-8", ValueError: "no name of a file"}
         reason = reasons.get(type(error)) or getattr(error, "strerror", error)
-        raise InputError(f"{shortened_name(path)}: cannot be read ({reason}); name a YAML or JSON file") from None
+        raise InputError(f"{shown_path(path)}: cannot be read ({reason}); name a YAML or JSON file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""

@@ -1,5 +1,7 @@
 """The `corpus.drills` section of the configuration: generated samples that teach a small model to retrieve."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from contracts.settings import Settings
@@ -13,10 +15,17 @@ class DrillSettings(Settings):
     samples: int = Field(1000, ge=1, description="samples of the split train (count)")
     validation_samples: int = Field(100, ge=1, description="samples of the split validation (count)")
     characters_min: int = Field(150, ge=20, description="length of the shortest sample (characters)")
-    characters_max: int = Field(1500, ge=20, description="length of the longest sample (characters)")
+    characters_max: int = Field(
+        1500,
+        ge=20,
+        description="length of the longest sample (characters); short and long ones have as many characters in all",
+    )
     echoes: float = Field(0.0, ge=0, description="share of samples of echoes, a b a, to begin with (a weight)")
     pairs: float = Field(
         0.0, ge=0, description="share of samples of pairs a b, in which b is to follow a again (a weight)"
+    )
+    backward: float = Field(
+        0.0, ge=0, le=1, description="share of questions about a pair that give b and ask for a; late: it delays pairs"
     )
     repeats: float = Field(
         1.0, ge=0, description="share of samples in which stretches of words come again at random distances (a weight)"
@@ -37,10 +46,10 @@ class DrillSettings(Settings):
         0.5, ge=0, le=1, description="share of needle samples hidden in RULER's noise; the others lie among sentences"
     )
     needles_max: int = Field(4, ge=1, description="most needles in a sample, each with a question (count)")
-    held_out: str | None = Field(
-        None,
-        description="file with the digests of stories and needle values that are never drawn, one a line: those of a "
-        "test; null: none",
+    held_out: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")], ...] = Field(
+        (),
+        description="stories and needle values that are never drawn, those of a test: the first 16 hexadecimal digits "
+        "of the SHA-256 of a value, or of a story's facts and question, a line each",
     )
     seed: int = Field(0, description="decides every sample")
 

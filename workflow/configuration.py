@@ -103,6 +103,17 @@ class Configuration(Settings):
         return self
 
     @model_validator(mode="after")
+    def drills_are_whole(self) -> "Configuration":
+        """What is generated is told, and no sample of it is cut."""
+        if self.corpus.source != "drills":
+            return self
+        if self.corpus.drills is None:
+            raise ValueError("corpus.source drills has no corpus.drills; say there what is to be generated")
+        if self.pack.mode != "best-fit":
+            raise ValueError(f"pack.mode {self.pack.mode} would cut drills; set pack.mode to best-fit")
+        return self
+
+    @model_validator(mode="after")
     def evaluator_exists(self) -> "Configuration":
         """LongPPL's key tokens are found by a model of this run, or by one that is there already."""
         longppl = self.eval.benchmarks.longppl

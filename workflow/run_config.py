@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from contracts.errors import InputError
-from contracts.files import is_file, is_folder, shortened_name
+from contracts.files import is_there, shown_path
 from eval.cells import cells_of, outdated_hops
 from eval.registry import WORKFLOW_DATA, known_task
 
@@ -87,6 +87,7 @@ def check_places(config: dict) -> None:
                 )
     for key, (place, content) in places.items():
         fetched = place in config["fetch"] or any(Path(str(place)) in Path(name).parents for name in config["fetch"])
-        if place is not None and not (is_file(place) or is_folder(place)) and not fetched:
-            place = shortened_name(place)
-            raise InputError(f"{key}: nothing at {place}; fetch {content} to there, or set {key} to where it is")
+        if place is not None and not is_there(place) and not fetched:
+            raise InputError(
+                f"{key}: nothing at {shown_path(place)}; fetch {content} to there, or set {key} to where it is"
+            )

@@ -70,6 +70,8 @@ def test_a_task_without_its_data_ends_in_one_line_before_anything_is_planned(fre
     [
         ({"eval": {"benchmarks": {"longppl": {"window": 5000}}}}, "longppl.window"),
         ({"model": {"hugging_face": "folder"}}, "keep one of them"),
+        ({"corpus": {"source": "drills"}}, "say there what is to be generated"),
+        ({"corpus": {"source": "drills", "drills": {}}}, "set pack.mode to best-fit"),
         ({"train": {"layout": {"processes": 3}}}, "set processes to a multiple of 2"),
         ({"eval": {"benchmarks": {"longppl": {"evaluator": "cde"}}}}, "eval.benchmarks.longppl.evaluator"),
     ],

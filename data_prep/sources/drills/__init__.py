@@ -19,7 +19,7 @@ from data_prep.sources import pg19
 from data_prep.sources.drills.copying import echoes, pairs, repeats
 from data_prep.sources.drills.needles import needles
 from data_prep.sources.drills.passages import Passages
-from data_prep.sources.drills.sample import Admission, drill_of, read_held_out
+from data_prep.sources.drills.sample import Admission, drill_of
 from data_prep.sources.drills.stories import stories
 from data_prep.sources.source import Document, Drill, Part, Shard, shards_of_parts
 
@@ -46,16 +46,21 @@ class Drills:
 
     def shards(self, size: int) -> Sequence[Shard]:
         samples = self.settings.samples if self.split == "train" else self.settings.validation_samples
-        mean = (self.settings.characters_min + self.settings.characters_max) // 2
         parts = [
-            Part(self.root, mean * PART_SAMPLES, begin, min(begin + PART_SAMPLES, samples), begin + 1)
+            Part(
+                self.root,
+                PART_SAMPLES * self.settings.characters_max,
+                begin,
+                min(begin + PART_SAMPLES, samples),
+                begin + 1,
+            )
             for begin in range(0, samples, PART_SAMPLES)
         ]
         return shards_of_parts(parts, size)
 
     def records(self, shard: Shard) -> Iterator[Document | Drill]:
         passages = passages_of(self.books)
-        admission = Admission(self.split, read_held_out(self.settings.held_out))
+        admission = Admission(self.split, frozenset(self.settings.held_out))
         for part in shard.parts:
             for number in range(part.begin, part.end):
                 yield sample(number, self.settings, passages, admission)
@@ -81,11 +86,12 @@ def sample(number: int, settings: DrillSettings, passages: Passages, admission: 
     """Sample `number` of a split."""
     generator = Random(f"{settings.seed}/{admission.split}/{number}")
     (kind,) = generator.choices(KINDS, [getattr(settings, each) for each in KINDS])
-    characters = generator.randint(settings.characters_min, settings.characters_max)
+    # The density falls with the square of the length: every octave of lengths has as many characters.
+    characters = round(1 / generator.uniform(1 / settings.characters_max, 1 / settings.characters_min))
     name = f"{kind}-{number}"
     if kind == "books":
         return Document(name, passages.passage(generator, characters))
     if kind in COPYING:
-        return drill_of(name, COPYING[kind](generator, characters, passages))
+        return drill_of(name, COPYING[kind](generator, characters, passages, settings))
     made = {"needles": needles, "stories": stories}[kind]
     return drill_of(name, made(generator, characters, settings, passages, admission))

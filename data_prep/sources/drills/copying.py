@@ -10,6 +10,7 @@ of the words of this text" for millions of tokens, and at a fixed distance they 
 from collections.abc import Callable, Sequence
 from random import Random
 
+from data_prep.drill_settings import DrillSettings
 from data_prep.sources.drills.passages import Passages
 from data_prep.sources.drills.sample import Piece, length_of
 from data_prep.sources.drills.words import PEOPLE, PLACES, THINGS, words_of
@@ -22,11 +23,10 @@ SHORTEST, LONGEST = 3, 16  # words of a stretch
 CHARACTERS_PER_WORD = 20  # of a sample, for every word of its longest stretch
 CHARACTERS_PER_PAIR = 35  # of a sample, for each of its pairs
 MOST_PAIRS = 16
-BACKWARD = 0.3  # share of pairs that are asked for by their second word
 MOST_FILLER = 4  # words between two pairs
 
 
-def echoes(generator: Random, characters: int, passages: Passages) -> list[Piece]:
+def echoes(generator: Random, characters: int, passages: Passages, settings: DrillSettings) -> list[Piece]:
     """At most `characters`, but one echo at least: a word, another one, and the first again."""
     pieces: list[Piece] = []
     while True:
@@ -38,7 +38,7 @@ def echoes(generator: Random, characters: int, passages: Passages) -> list[Piece
         pieces += found
 
 
-def pairs(generator: Random, characters: int, passages: Passages) -> list[Piece]:
+def pairs(generator: Random, characters: int, passages: Passages, settings: DrillSettings) -> list[Piece]:
     """Names or things, each with a place, a filler between them; then each again, its other word after it."""
     count = generator.randint(2, min(max(2, characters // CHARACTERS_PER_PAIR), MOST_PAIRS))
     couples = list(zip(generator.sample([*PEOPLE, *THINGS], count), generator.sample(PLACES, count), strict=True))
@@ -48,7 +48,7 @@ def pairs(generator: Random, characters: int, passages: Passages) -> list[Piece]
     asked = False
     while True:
         told, learned = generator.choice(couples)
-        if generator.random() < BACKWARD:
+        if generator.random() < settings.backward:
             told, learned = learned, told
         found = [*filler(generator, passages), Piece(f" {told}"), Piece(f" {learned}", "answer")]
         if asked and length_of([*pieces, *found]) > characters:
@@ -65,7 +65,7 @@ def filler(generator: Random, passages: Passages) -> list[Piece]:
     return [Piece(f" {word}") for word in generator.choices(passages.sentence(generator).split(), k=count)]
 
 
-def repeats(generator: Random, characters: int, passages: Passages) -> list[Piece]:
+def repeats(generator: Random, characters: int, passages: Passages, settings: DrillSettings) -> list[Piece]:
     """At most `characters` of stretches, and two of them at least; learned from the second word of a repetition on.
 
     Nothing says which stretch begins again. Short samples have short stretches, so that few words compete.

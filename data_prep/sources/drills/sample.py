@@ -3,12 +3,10 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from contracts.errors import InputError
 from data_prep.sources.source import Drill
 
-DIGITS = 16  # of a digest that are written down
+DIGITS = 16  # of a digest that a list has
 # Digests that begin below it are of the split validation: a tenth of all stories and values.
 VALIDATION_BELOW = 26
 
@@ -52,17 +50,3 @@ class Admission:
         digest = digest_of(text)
         is_validation = int(digest[:2], 16) < VALIDATION_BELOW
         return digest not in self.held_out and is_validation == (self.split != "train")
-
-
-def read_held_out(path: str | None) -> frozenset[str]:
-    """The digests in a file, one a line; InputError where a line is none."""
-    if path is None:
-        return frozenset()
-    try:
-        lines = Path(path).read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: cannot be read; name a file of digests, or leave held_out out") from None
-    for number, line in enumerate(lines, 1):
-        if len(line) != DIGITS or set(line) - set("0123456789abcdef"):
-            raise InputError(f"{path}: digest {number} is not {DIGITS} hexadecimal digits; make the file anew")
-    return frozenset(lines)

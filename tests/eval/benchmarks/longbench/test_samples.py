@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from contracts.errors import InputError
 from eval.benchmarks.longbench.build import build, chosen_records
 from eval.benchmarks.longbench.tasks import TASKS, task_called
-from eval.building.prompts import keep_ends, prompt_writer
+from eval.building.prompts import keep_ends, prompt_writer, without_spaces_before_marks
 from eval.registry import known_task
 
 CHAT = "{{ bos_token }}{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}</>{% endfor %}"
@@ -41,6 +42,27 @@ def test_a_prompt_bounded_alone_is_the_published_scripts_to_the_character(small,
         < built.facts["cut_in_the_middle"]
         == sum(row["input"] != whole_prompt(task, record) for row, record in zip(built.rows, records, strict=True))
     )
+
+
+@pytest.mark.parametrize("limit", ["prompt", "cell"])
+def test_spaces_are_cleaned_up_as_transformers_does_where_the_settings_ask_for_it(context_of, tmp_path, limit):
+    text = "He said : ' no ' , then left . Why ? They 're gone ! x != y , do n't . I 'm , it 's , we 've ."
+    record = {"input": "Who ?", "context": f"{text} {text}" * 30, "answers": ["x"], "length": 9}
+    (tmp_path / "musique.jsonl").write_text(json.dumps(record) + "\n")
+
+    def cell(**options):
+        return context_of("longbench", "musique", 500, {"limit": limit, **options}, data={"longbench": tmp_path})
+
+    assert without_spaces_before_marks(text) == PreTrainedTokenizerBase.clean_up_tokenization(None, text) != text
+    plain, cleaned = (build(cell(clean_up_spaces=clean)).rows[0]["input"] for clean in (False, True))
+    # Where the halves meet, a space may stand before a comma again.
+    assert plain.count(" ,") > 2
+    assert cleaned.count(" ,") < 2
+    if limit == "prompt":
+        tokenizer = cell().tokenizer
+        tokens = tokenizer.encode(whole_prompt("musique", record))
+        halves = [tokenizer.decode(part) for part in (tokens[:250], tokens[-250:])]
+        assert cleaned == "".join(PreTrainedTokenizerBase.clean_up_tokenization(None, half) for half in halves)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 from contracts import command_line
 from contracts.errors import InputError
 from eval.__main__ import COMMANDS
-from eval.benchmarks.longbench.score import classification, code_similarity, rouge_l, score
+from eval.benchmarks.longbench.score import SIMILARITY_NAMES, classification, code_similarity, rouge_l, score
 from eval.benchmarks.longbench.tasks import TASKS, WITHOUT_E_EDITION
 from eval.registry import BENCHMARKS
 
 # Made once: ~370 predictions near and far from their answers, scored by LongBench's own code (see the file's "how").
 GOLDEN = json.loads(Path(__file__).with_name("golden_scores.json").read_text(encoding="utf-8"))["tasks"]
+
+
+# What fuzzywuzzy itself gives for pairs of one line each, with python-Levenshtein and without.
+SIMILARITIES = json.loads(Path(__file__).with_name("golden_similarity.json").read_text(encoding="utf-8"))["pairs"]
 
 
 def lines_of(task: str) -> list[dict]:
@@ -100,12 +104,52 @@ def test_a_class_within_the_right_one_does_not_count_and_the_one_after_it_is_ski
     assert classification("Person", "Number of things", classes) == 0
 
 
-def test_code_similarity_is_that_of_levenshtein_and_not_of_difflib():
+def test_code_similarity_is_that_of_levenshtein_unless_the_settings_say_difflib():
     # difflib takes the block "b" and then nothing; the longest common subsequence is "cb".
     one, other = "bcb", "cab"
     assert round(100 * SequenceMatcher(None, one, other).ratio()) == 33
     assert code_similarity(f"\n# comment\n{one}\nmore", other) == 0.67
-    assert code_similarity("", "") == 1
+    assert code_similarity(f"\n# comment\n{one}\nmore", other, "difflib") == 0.33
+    assert code_similarity("", "") == code_similarity("", "", "difflib") == 1
+
+
+@pytest.mark.parametrize("similarity", ["levenshtein", "difflib"])
+def test_both_similarities_are_fuzzywuzzys_own(similarity):
+    assert any(pair["levenshtein"] != pair["difflib"] for pair in SIMILARITIES)
+    for pair in SIMILARITIES:
+        assert code_similarity(pair["prediction"], pair["answer"], similarity) == pair[similarity]
+
+
+@pytest.mark.parametrize("similarity", ["levenshtein", "difflib"])
+def test_a_score_of_code_names_its_similarity(tmp_path, similarity):
+    mine, output = tmp_path / "lcc.jsonl", tmp_path / "score.json"
+    mine.write_text(json.dumps({"prediction": "bcb", "answers": ["cab"]}) + "\n")
+    words = ["score", "--benchmark", "longbench", "--task", "lcc", "--predictions", str(mine), "--output", str(output)]
+    settings = json.dumps({"code_similarity": similarity})
+    assert command_line.main("eval", COMMANDS, [*words, "--settings", settings]) == 0
+    written = json.loads(output.read_text())
+    assert written["score"] == {"levenshtein": 67.0, "difflib": 33.0}[similarity]
+    assert written["scoring"] == {"code_similarity": similarity}
+    assert written["labels"] == {"code_similarity": SIMILARITY_NAMES[similarity]}
+    assert "labels" not in score("qasper", [{"prediction": "x", "answers": ["x"]}], {}).headline
+
+
+def test_settings_of_a_scorer_that_has_none_are_refused(tmp_path, capsys):
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text(json.dumps({"prediction": "bcb", "answers": ["cab"]}) + "\n")
+    words = [
+        "score",
+        "--benchmark",
+        "ruler",
+        "--task",
+        "vt",
+        "--predictions",
+        str(mine),
+        "--output",
+        str(tmp_path / "s"),
+    ]
+    assert command_line.main("eval", COMMANDS, [*words, "--settings", '{"code_similarity": "difflib"}']) == 2
+    assert "ruler is scored in one way only" in capsys.readouterr().err
 
 
 def test_trec_without_classes_and_retrieval_without_a_paragraph_are_told():

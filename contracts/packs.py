@@ -8,6 +8,7 @@ is never a target and never counted. Attention and RoPE positions start anew in 
 A torn or foreign file is refused in one line; a row is never copied out of the map.
 """
 
+import mmap
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -19,7 +20,6 @@ import pyarrow as pa
 
 from contracts.errors import InputError
 from contracts.manifest import MANIFEST_NAME, read_manifest
-from contracts.memory_map import MappedArrow
 
 PACKS_KIND = "megatron-cdt packs 1"
 SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
@@ -255,3 +255,24 @@ class PackBatch:
 def numbers(array: pa.Array, kind: type) -> np.ndarray:
     """A view of an array without nulls. (Arrow's own `to_numpy` imports pandas where it is installed: 0.2 s.)"""
     return np.frombuffer(array.buffers()[1], dtype=kind)[array.offset : array.offset + len(array)]
+
+
+class MappedArrow:
+    """One mapped file, whose pages can be given back: a walk over all of it stays as small as what it looks at.
+
+    Nothing is read before it is looked at; after release() the views are valid and read the file again.
+    Raises pa.ArrowInvalid or OSError where the file is no whole Arrow file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with open(path, "rb") as handle:
+            try:
+                self.map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+            except ValueError:
+                raise pa.ArrowInvalid("empty file") from None
+        self.reader = pa.ipc.open_file(pa.py_buffer(self.map))
+
+    def release(self) -> None:
+        """Give the pages read so far back to the system."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.map.madvise(mmap.MADV_DONTNEED)

@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from data_prep.pack_settings import PackSettings
-from data_prep.packing_plan import plan_rows
+from data_prep.packs.plan import plan_rows
+from data_prep.settings import PackSettings
 
 MILLION = 1_000_000
 

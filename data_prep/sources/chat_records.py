@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_prep.corpus_settings import CorpusSettings
+from data_prep.settings import CorpusSettings
 from data_prep.sources.fields import RecordError
 from data_prep.sources.record_files import RECORD_SUFFIXES, Record, corpus_files, read_records, record_parts
 from data_prep.sources.source import BadRecord, Sample, Shard, shards_of_parts
@@ -24,7 +24,6 @@ class ChatRecords:
     corpus: CorpusSettings
     sample_of: Callable[[Record, CorpusSettings], Sample]
     facts: dict[str, int] = field(default_factory=dict)
-    encoder: str = "data_prep.encode_sample"
 
     def files(self) -> Sequence[Path]:
         return self.paths

@@ -5,7 +5,7 @@ out: one Sample per record; its supporting passages are not known
 Invariant: the prompt is the instruction, and below it the input where a short record has one; nothing is added.
 """
 
-from data_prep.corpus_settings import CorpusSettings
+from data_prep.settings import CorpusSettings
 from data_prep.sources.chat_records import ChatRecords, open_chat_records
 from data_prep.sources.fields import RecordError, id_of, text_of
 from data_prep.sources.record_files import Record

@@ -8,7 +8,7 @@ inter_doc and intra_doc, the answer alone for the others.
 
 import hashlib
 
-from data_prep.corpus_settings import CorpusSettings
+from data_prep.settings import CorpusSettings
 from data_prep.sources.chat_records import ChatRecords, open_chat_records
 from data_prep.sources.fields import RecordError, id_of, passages_of, text_of
 from data_prep.sources.record_files import Record

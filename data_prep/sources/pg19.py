@@ -14,7 +14,7 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.files import existing_folder
-from data_prep.corpus_settings import CorpusSettings
+from data_prep.settings import CorpusSettings
 from data_prep.sources.source import (
     MEGABYTE,
     BadRecord,
@@ -39,7 +39,6 @@ class PG19:
     paths: tuple[Path, ...]
     most_bytes: int
     facts: dict[str, int] = field(default_factory=dict)
-    encoder: str = "data_prep.encode_document"
 
     def files(self) -> Sequence[Path]:
         return self.paths

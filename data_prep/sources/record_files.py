@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.errors import InputError
-from data_prep.corpus_settings import CorpusSettings
+from data_prep.settings import CorpusSettings
 from data_prep.sources.json_array import read_array
 from data_prep.sources.line_files import line_parts, read_lines
 from data_prep.sources.source import MEGABYTE, RECORD_EXCERPT, BadRecord, Part, not_utf8, reason_of, regular_file

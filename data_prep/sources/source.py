@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.errors import InputError
-from data_prep.corpus_settings import CorpusSettings
+from data_prep.settings import CorpusSettings
 
 Spans = tuple[tuple[int, int], ...]
 RECORD_EXCERPT = 1_000_000  # bytes of a bad record that are kept beside its reason
@@ -104,7 +104,6 @@ class Source(Protocol):
     name: str  # what the `source` column says, e.g. pg19/train
     root: Path  # the folder that file names are relative to
     facts: dict[str, int]  # counts worth a line in the manifest, e.g. metadata lines without a book
-    encoder: str  # the module that turns its records into tokens
 
     def files(self) -> Sequence[Path]:
         """Every file that the records are read from, in order."""

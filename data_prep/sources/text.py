@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_prep.corpus_settings import CorpusSettings
+from data_prep.settings import CorpusSettings
 from data_prep.sources.fields import RecordError, id_of, text_of
 from data_prep.sources.record_files import RECORD_SUFFIXES, corpus_files, read_records, record_parts
 from data_prep.sources.source import (
@@ -33,7 +33,6 @@ class Text:
     paths: tuple[Path, ...]
     corpus: CorpusSettings
     facts: dict[str, int] = field(default_factory=dict)
-    encoder: str = "data_prep.encode_document"
 
     def files(self) -> Sequence[Path]:
         return self.paths

@@ -30,9 +30,9 @@ BOOK = REPOSITORY / "resources/pg19/test/860.txt"
 BUILD = ("eval.commands.build", "eval.benchmarks.ruler.niah:build")
 SCORE = ("eval.commands.score", "eval.benchmarks.ruler.score:score")
 STAGES = {
-    "tokenizer": ("data_prep.tokenizer_command", "data_prep.sources.text"),
-    "tokenize": ("data_prep.tokenize_command", "data_prep.sources.text", "data_prep.encode_document"),
-    "pack": ("data_prep.pack_command",),
+    "tokenizer": ("data_prep.commands.tokenizer", "data_prep.sources.text"),
+    "tokenize": ("data_prep.commands.tokenize", "data_prep.sources.text", "data_prep.tokens.encode_document"),
+    "pack": ("data_prep.commands.pack",),
     "train": ("megatron_cdt.training.train_command",),
     "build": BUILD,
     "score": SCORE,

@@ -10,7 +10,7 @@ from contracts.settings import Settings, load_settings
 from data_prep import settings
 from data_prep.__main__ import COMMANDS
 
-CLASSES = [getattr(settings, name) for name in settings.__all__]
+CLASSES = [kind for kind in vars(settings).values() if isinstance(kind, type) and kind.__module__ == settings.__name__]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

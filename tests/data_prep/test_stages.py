@@ -12,25 +12,36 @@ def modules_behind(*names: str) -> set[str]:
     return {key.partition(":")[0] for key in reached_code(*names)}
 
 
+def settings_behind(*names: str) -> set[str]:
+    """Every class of settings that is part of the code fingerprint of `names`."""
+    keys = (key.partition(":") for key in reached_code(*names))
+    return {definition.split()[0] for module, _, definition in keys if module == "data_prep.settings"}
+
+
 def test_an_edit_to_packing_leaves_tokenizing_alone_and_the_other_way_round() -> None:
-    sources = ("data_prep.sources.pg19", "data_prep.encode_document")
-    tokenize = modules_behind("data_prep.tokenize_command", *sources)
-    pack = modules_behind("data_prep.pack_command")
-    assert {"data_prep.tokenize_shard", "data_prep.sources.pg19", "contracts.tokenizer"} <= tokenize
-    assert {"data_prep.packing_plan", "data_prep.best_fit", "data_prep.pack_writer"} <= pack
-    assert not {name for name in tokenize if "pack_" in name or "packing" in name or "best_fit" in name}
+    sources = ("data_prep.sources.pg19", "data_prep.tokens.encode_document")
+    tokenize = modules_behind("data_prep.commands.tokenize", *sources)
+    pack = modules_behind("data_prep.commands.pack")
+    assert {"data_prep.tokens.shard", "data_prep.sources.pg19", "contracts.tokenizer"} <= tokenize
+    assert {"data_prep.packs.plan", "data_prep.packs.best_fit", "data_prep.packs.writer"} <= pack
+    assert not {name for name in tokenize if name.startswith("data_prep.packs") or name.endswith("commands.pack")}
+    assert "PackSettings" not in settings_behind("data_prep.commands.tokenize", *sources)
     assert not {name for name in pack if "tokenize" in name or "sources" in name or "sentencepiece" in name}
+    assert settings_behind("data_prep.commands.pack") >= {"PackSettings"}
+    assert not settings_behind("data_prep.commands.pack") & {"TokenizeSettings", "CorpusSettings", "MixSettings"}
 
 
 def test_an_edit_to_samples_leaves_books_alone_and_mixing_leaves_packing() -> None:
-    books = modules_behind("data_prep.tokenize_command", "data_prep.sources.pg19", "data_prep.encode_document")
-    assert not {name for name in books if name.endswith(("longmit", "longalpaca", "encode_sample", "mix_settings"))}
-    assert not {name for name in modules_behind("data_prep.pack_command") if "mix" in name}
+    roots = ("data_prep.commands.tokenize", "data_prep.sources.pg19", "data_prep.tokens.encode_document")
+    unwanted = ("longmit", "longalpaca", "encode_sample", "encode_drill")
+    assert not {name for name in modules_behind(*roots) if name.endswith(unwanted)}
+    assert "MixSettings" not in settings_behind(*roots)
+    assert not {name for name in modules_behind("data_prep.commands.pack") if "mix" in name}
 
 
 def test_training_a_tokenizer_does_not_depend_on_tokenizing_or_packing() -> None:
-    train = modules_behind("data_prep.tokenizer_command", "data_prep.sources.pg19")
-    assert not {name for name in train if "tokenize_" in name or "pack" in name}
+    train = modules_behind("data_prep.commands.tokenizer", "data_prep.sources.pg19")
+    assert not {name for name in train if "tokens" in name or "tokenize" in name.split(".") or "packs" in name}
 
 
 def test_no_command_imports_torch_or_transformers() -> None:

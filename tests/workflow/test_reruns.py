@@ -89,14 +89,22 @@ def test_an_edit_of_one_function_reruns_the_stages_that_call_it(project):
     assert project.to_run() == trainings(*METHODS)
 
 
-@pytest.mark.parametrize("module", ["data_prep/pack_command.py", "data_prep/pack_settings.py"])
+@pytest.mark.parametrize("module", ["data_prep/commands/pack.py", "data_prep/packs/plan.py"])
 def test_editing_packing_leaves_tokens_and_samples(project, module):
     project.edit(module)
     assert project.to_run() == {"pack train", "pack validation", "inspect packs train"} | trainings(*METHODS)
 
 
+def test_another_default_of_packing_leaves_the_settings_beside_it(project):
+    settings = project.folder / "data_prep/settings.py"
+    text = settings.read_text(encoding="utf-8")
+    assert text.count("MOST_LENGTH = 1 << 27\n") == 1
+    settings.write_text(text.replace("MOST_LENGTH = 1 << 27\n", "MOST_LENGTH = 1 << 26\n"), encoding="utf-8")
+    assert project.to_run() == {"pack train", "pack validation"} | trainings(*METHODS)
+
+
 def test_editing_tokenizing_leaves_the_tokenizer(project):
-    project.edit("data_prep/tokenize_shard.py")
+    project.edit("data_prep/tokens/shard.py")
     assert project.to_run() == ROWS | trainings(*METHODS) | samples("perplexity books")
 
 

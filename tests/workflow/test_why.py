@@ -36,21 +36,21 @@ def test_a_changed_setting_is_named_with_its_old_and_new_value(project):
 
 
 def test_changed_code_is_named_by_its_definition(project):
-    settings = project.folder / "data_prep/pack_settings.py"
-    settings.write_text(settings.read_text(encoding="utf-8") + "\n[].append(1)\n", encoding="utf-8")
+    planning = project.folder / "data_prep/packs/plan.py"
+    planning.write_text(planning.read_text(encoding="utf-8") + "\n[].append(1)\n", encoding="utf-8")
     said = why(project, "packs")
     assert (
-        "  pack (train | validation): the code is another: data_prep/pack_settings.py: statement 1 (is reached now)"
+        "  pack (train | validation): the code is another: data_prep/packs/plan.py: statement 1 (is reached now)"
         in said
     )
 
 
 def test_a_function_that_was_edited_is_named_with_what_was_edited(project):
-    planning = project.folder / "data_prep/packing_plan.py"
+    planning = project.folder / "data_prep/packs/plan.py"
     text = planning.read_text(encoding="utf-8")
     assert text.count("def plan_rows(") == 1
     planning.write_text(text.replace("def plan_rows(", "@edited\ndef plan_rows(", 1), encoding="utf-8")
-    assert "the code is another: data_prep/packing_plan.py: plan_rows (its decorators)\n" in why(project, "packs")
+    assert "the code is another: data_prep/packs/plan.py: plan_rows (its decorators)\n" in why(project, "packs")
 
 
 def test_a_touched_book_is_named(project):

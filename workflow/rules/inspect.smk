@@ -18,6 +18,6 @@ rule inspect:
         mem_mb=2000,
         runtime=60,
     params:
-        code=plan.code("data_prep.inspect_command"),
+        code=plan.code("data_prep.commands.inspect"),
     shell:
         "python -m data_prep inspect {input.folder:q} --tokenizer {input.tokenizer:q} --json > {output:q} 2> {log:q}"

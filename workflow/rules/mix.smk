@@ -22,7 +22,7 @@ rule tokenize_set:
         corpus=lambda wildcards: plan.set_corpus(wildcards.dataset),
         settings=lambda wildcards: plan.set_tokenize(wildcards.dataset),
         code=lambda wildcards: plan.code(
-            "data_prep.tokenize_command", f"data_prep.sources.{wildcards.dataset}", "data_prep.encode_sample"
+            "data_prep.commands.tokenize", f"data_prep.sources.{wildcards.dataset}", ENCODERS[wildcards.dataset]
         ),
     shell:
         "python -m data_prep tokenize --corpus {params.corpus:q} --tokenizer {input.tokenizer:q} "
@@ -47,7 +47,7 @@ rule mix:
     params:
         parts=lambda wildcards, input: [f"--part={name}={folder}" for name, folder in zip(plan.sets, input.sets)],
         settings=plan.mix_settings(),
-        code=plan.code("data_prep.mix_command"),
+        code=plan.code("data_prep.commands.mix"),
     shell:
         "python -m data_prep mix {params.parts:q} --settings {params.settings:q} --split {wildcards.split} "
         "--output {output.folder:q} > {log:q} 2>&1"

@@ -15,7 +15,7 @@ rule pack:
         runtime=120,
     params:
         settings=plan.section("pack"),
-        code=plan.code("data_prep.pack_command"),
+        code=plan.code("data_prep.commands.pack"),
     shell:
         "python -m data_prep pack --input {input.tokens:q} --settings {params.settings:q} "
         "--output {output.folder:q} > {log:q} 2>&1"

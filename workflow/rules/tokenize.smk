@@ -19,9 +19,9 @@ rule tokenize:
         corpus=plan.section("corpus"),
         settings=plan.section("tokenize"),
         code=plan.code(
-            "data_prep.tokenize_command",
+            "data_prep.commands.tokenize",
             f"data_prep.sources.{config['corpus']['source']}",
-            "data_prep.encode_document",
+            ENCODERS[config["corpus"]["source"]],
         ),
     shell:
         "python -m data_prep tokenize --corpus {params.corpus:q} --split {wildcards.split} "

@@ -16,7 +16,7 @@ rule train_tokenizer:
     params:
         corpus=plan.section("corpus"),
         settings=plan.section("tokenizer"),
-        code=plan.code("data_prep.tokenizer_command", f"data_prep.sources.{config['corpus']['source']}"),
+        code=plan.code("data_prep.commands.tokenizer", f"data_prep.sources.{config['corpus']['source']}"),
     shell:
         "python -m data_prep tokenizer --corpus {params.corpus:q} --settings {params.settings:q} "
         "--output {output.folder:q} > {log:q} 2>&1"

@@ -13,8 +13,7 @@ from pathlib import Path
 from random import Random
 
 from contracts.errors import InputError
-from data_prep.corpus_settings import CorpusSettings
-from data_prep.drill_settings import KINDS, DrillSettings
+from data_prep.settings import DRILL_KINDS, CorpusSettings, DrillSettings
 from data_prep.sources import pg19
 from data_prep.sources.drills.copying import echoes, pairs, repeats
 from data_prep.sources.drills.needles import needles
@@ -39,7 +38,7 @@ class Drills:
     settings: DrillSettings
     paths: tuple[Path, ...] = ()
     facts: dict[str, int] = field(default_factory=dict)
-    encoder: str = "data_prep.encode_drill"
+    encoder: str = "data_prep.tokens.encode_drill"
 
     def files(self) -> Sequence[Path]:
         return self.books
@@ -85,7 +84,7 @@ def passages_of(books: tuple[Path, ...]) -> Passages:
 def sample(number: int, settings: DrillSettings, passages: Passages, admission: Admission) -> Document | Drill:
     """Sample `number` of a split."""
     generator = Random(f"{settings.seed}/{admission.split}/{number}")
-    (kind,) = generator.choices(KINDS, [getattr(settings, each) for each in KINDS])
+    (kind,) = generator.choices(DRILL_KINDS, [getattr(settings, each) for each in DRILL_KINDS])
     # The density falls with the square of the length: every octave of lengths has as many characters.
     characters = round(1 / generator.uniform(1 / settings.characters_max, 1 / settings.characters_min))
     name = f"{kind}-{number}"

@@ -10,7 +10,7 @@ of the words of this text" for millions of tokens, and at a fixed distance they 
 from collections.abc import Callable, Sequence
 from random import Random
 
-from data_prep.drill_settings import DrillSettings
+from data_prep.settings import DrillSettings
 from data_prep.sources.drills.passages import Passages
 from data_prep.sources.drills.sample import Piece, length_of
 from data_prep.sources.drills.words import PEOPLE, PLACES, THINGS, words_of

@@ -5,7 +5,7 @@ With one needle in noise this is RULER's niah_single_1; more needles give more q
 
 from random import Random
 
-from data_prep.drill_settings import DrillSettings
+from data_prep.settings import DrillSettings
 from data_prep.sources.drills.passages import Passages
 from data_prep.sources.drills.sample import Admission, Piece, length_of
 from data_prep.sources.drills.words import ASKED, HIDDEN_MORE, HIDDEN_ONE, NEEDLE, NOISE, words_of

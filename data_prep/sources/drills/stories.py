@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
 
-from data_prep.drill_settings import DrillSettings
+from data_prep.settings import DrillSettings
 from data_prep.sources.drills.passages import Passages
 from data_prep.sources.drills.sample import Admission, Piece, length_of
 from data_prep.sources.drills.words import (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from contracts.errors import InputError
-from data_prep import verify_command
+from data_prep.commands import verify as verify_command
 from workflow.audit.checks.difference import Audited, Difference
 
 STAGES = ("tokenizer", "tokenize", "mix", "pack")

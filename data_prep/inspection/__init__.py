@@ -1,0 +1,1 @@
+"""What `inspect` tells of a folder: the facts and numbers, and how they are shown."""

@@ -64,12 +64,11 @@ def run(arguments: argparse.Namespace) -> None:
     settings, corpus = settings_of(arguments), corpus_of(arguments)
     tokenizer = load_usable_tokenizer(arguments.tokenizer, bos=settings.bos, eos=settings.eos)
     source = open_source(corpus, arguments.split)
-    template = template_for(source, settings, arguments.tokenizer)
+    template = template_for(corpus, settings, arguments.tokenizer)
     files = hash_files(source, arguments.workers)
     source_metadata = TokensMetadata(tokenizer.digest, tokenizer.vocab_size, sha256_value(files), tool_versions())
-    code = code_fingerprint(
-        "data_prep.commands.tokenize", f"data_prep.sources.{corpus.source}", ENCODERS[corpus.source]
-    )
+    roots = ("data_prep.commands.tokenize", f"data_prep.sources.{corpus.source}", ENCODERS[corpus.source])
+    code = code_fingerprint(*roots)
     decisive = decisive_settings(settings, corpus, source, template)
     partial_folder = arguments.output.with_name(f"{arguments.output.name}.partial")
     keep_only_if_made_alike(partial_folder, {"code": code, "settings": decisive, **source_metadata.to_arrow()})

@@ -40,8 +40,7 @@ def test_changed_code_is_named_by_its_definition(project):
     planning.write_text(planning.read_text(encoding="utf-8") + "\n[].append(1)\n", encoding="utf-8")
     said = why(project, "packs")
     assert (
-        "  pack (train | validation): the code is another: data_prep/packs/plan.py: statement 1 (is reached now)"
-        in said
+        "pack (train | validation): the code is another: data_prep/packs/plan.py: statement 1 (is reached now)" in said
     )
 
 

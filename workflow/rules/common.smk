@@ -13,6 +13,7 @@ sys.path.insert(0, str(REPOSITORY))
 from contracts.errors import InputError
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json
+from data_prep.sources import ENCODERS
 from workflow.run_config import check_against_schema, check_places, fill_defaults, read_schema
 from workflow.run_plan import STAGE_FOLDERS, RunPlan, any_of, launcher
 from workflow.sole_run import claim_folder

@@ -38,7 +38,6 @@ class Drills:
     settings: DrillSettings
     paths: tuple[Path, ...] = ()
     facts: dict[str, int] = field(default_factory=dict)
-    encoder: str = "data_prep.tokens.encode_drill"
 
     def files(self) -> Sequence[Path]:
         return self.books

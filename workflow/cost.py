@@ -4,7 +4,7 @@ in : a configuration, or a study of several runs; models need their config.json,
 out: GPU hours of every run's trainings and evaluations, and what they were computed from
 Run: python -m workflow.cost --configfile config/paper/lm.yaml [--gpu H100] [--training 0.40] [--reading 0.40]
 
-The model. Operations are those of megatron_cdt.training.flops (a multiply-add is 2, the causal half of attention), with
+The model. Operations are those of megatron_cdt.objectives (a multiply-add is 2, the causal half of attention), with
 each row taken as one document whose every token is labelled, which is the most that it can be.
   training    steps x rows x a step's operations / (the GPU's bf16 or fp32 peak x --training)
   a prompt    a forward pass over its tokens, in fp32 / (the GPU's fp32 peak x --reading)
@@ -20,6 +20,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from contracts.errors import InputError
@@ -28,7 +29,9 @@ from eval.cells import cells_of, ways_of
 from eval.registry import known_task
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.huggingface.config import read_architecture
-from megatron_cdt.training.flops import Work, forward_work
+from megatron_cdt.objectives.registry import METHODS
+from megatron_cdt.objectives.row import WholeRow
+from megatron_cdt.objectives.work import forward_work
 from megatron_cdt.training.throughput import peak_of
 from workflow.configuration import Configuration
 from workflow.study import is_study, runs_of_study
@@ -96,26 +99,16 @@ def architecture_of(run: Configuration) -> Architecture:
 
 
 def training_hours(run: Configuration, shape: Architecture, method: str, machine: Machine) -> float:
-    """GPU hours of one training."""
-    length, rows = run.pack.length, run.train.steps * run.train.global_batch_rows
-    work = forward_work(shape, [length], length)
-    flops = rows * (work.training + extra_work(run, shape, method, work))
+    """GPU hours of one training; every token of its rows is counted as labelled."""
+    rows = run.train.steps * run.train.global_batch_rows
+    flops = rows * METHODS[method].row_flops(shape, labelled_row(run.pack.length), run.train)
     return flops / (machine.flops_per_second(run.train.dtype) * machine.training) / 3600
 
 
-def extra_work(run: Configuration, shape: Architecture, method: str, work: Work) -> float:
-    """Operations of a row that a method adds to a step of cross-entropy."""
-    match method:
-        case "cdt":
-            return work.detection
-        case "logo":
-            return work.forward
-        case "longce":
-            window = run.train.longce.context + run.train.longce.stride
-            windows = max(0, run.pack.length - run.train.longce.context) // run.train.longce.stride
-            return forward_work(shape, [window] * windows, windows * run.train.longce.stride).forward
-        case _:
-            return 0.0
+def labelled_row(length: int) -> WholeRow:
+    """A row that is one text of so many tokens, each of them to be predicted."""
+    ones = np.ones(length, dtype=np.int64)
+    return WholeRow(ones, ones, ones.astype(bool), [length])
 
 
 def sample_seconds(shape: Architecture, answer: str, length: int, machine: Machine) -> float:

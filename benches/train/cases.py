@@ -100,7 +100,7 @@ def denoising_step(
     groups: ProcessGroupCollection, settings: CdtSettings | None = None
 ) -> Callable[[LanguageModel, LocalRow], Tensor]:
     """Detection, then forward and backward of the denoised row: step(model, row) -> loss sum."""
-    return step_of(ContextDenoising(settings or CdtSettings(), groups))
+    return step_of(ContextDenoising(groups, settings or CdtSettings()))
 
 
 def step_of(objective: Callable) -> Callable[[LanguageModel, LocalRow], Tensor]:
@@ -108,7 +108,7 @@ def step_of(objective: Callable) -> Callable[[LanguageModel, LocalRow], Tensor]:
 
     def step(model: LanguageModel, row: LocalRow) -> Tensor:
         model.zero_grad(set_to_none=True)
-        loss_sum, _ = objective(model, row, **RATES)
+        loss_sum, _ = objective.at_rates(**RATES)(model, row)
         loss_sum.backward()
         return loss_sum.detach()
 

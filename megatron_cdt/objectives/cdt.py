@@ -10,22 +10,23 @@ Invariant: with beta = 0 the step equals cross-entropy bit for bit.
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 import torch.distributed as dist
 from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
+from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.fp8 import fp8_layers
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import learn_in_order
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
-from megatron_cdt.objectives.objective import TokenObjective
-from megatron_cdt.objectives.row import LocalRow
-from megatron_cdt.objectives.settings import CdtSettings
+from megatron_cdt.objectives.objective import Column, Objective, row_work
+from megatron_cdt.objectives.row import LocalRow, WholeRow
+from megatron_cdt.objectives.settings import CdtSettings, MethodSettings
 
 # Rows whose noise is detected before the first of them is learned from, for each stage of a pipeline: with four, the
 # stages idle for a fifth of the time at most.
@@ -52,31 +53,36 @@ class Denoising:
 
 
 @dataclass(frozen=True)
-class ContextDenoising(TokenObjective):
+class ContextDenoising(Objective):
     """L_CDT(X, Y) = L_CE(f(E'), Y) (Eq. 4), with E' denoised for this very step and this very model."""
 
-    telemetry: ClassVar[Mapping[str, str]] = {
-        "detection_loss": "labels",
-        "noise_share": "tokens",
-        "threshold": "rows",
-        "relative_shift": "rows",
-        "changed_share": "tokens",
+    telemetry: ClassVar[Mapping[str, Column]] = {
+        "detection_loss": Column("labels"),
+        "noise_share": Column("tokens", "noise"),
+        "threshold": Column("rows"),
+        "relative_shift": Column("rows", "shift", "{:>9.2e}"),
+        "changed_share": Column("tokens"),
     }
     settings: CdtSettings
-    groups: ProcessGroupCollection
+    # The lr of Eq. 3; only a step knows it (at_rates).
+    lr: float | None = None
 
-    def __call__(
-        self, model: LanguageModel, row: LocalRow, *, lr_nominal: float, lr_scheduled: float
-    ) -> tuple[Tensor, dict[str, float]]:
+    @classmethod
+    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
+        """The method with its own section."""
+        return cls(groups, settings.cdt)
+
+    def at_rates(self, lr_nominal: float, lr_scheduled: float) -> Self:
+        """The method with the rate of Eq. 3 that the settings name."""
+        return replace(self, lr=lr_nominal if self.settings.lr_source == "nominal" else lr_scheduled)
+
+    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
         """This rank's loss sum on E' (nats, differentiable), and the row's denoising telemetry."""
-        (loss_and_telemetry,) = self.losses(model, [row], lr_nominal=lr_nominal, lr_scheduled=lr_scheduled)
+        (loss_and_telemetry,) = self.losses(model, [row])
         return loss_and_telemetry
 
-    def losses(
-        self, model: LanguageModel, rows: Sequence[LocalRow], *, lr_nominal: float, lr_scheduled: float
-    ) -> Iterator[tuple[Tensor, dict[str, float]]]:
+    def losses(self, model: LanguageModel, rows: Sequence[LocalRow]) -> Iterator[tuple[Tensor, dict[str, float]]]:
         """Detects in all rows first, the weights being the same for all, then each row's loss sum and telemetry."""
-        lr = lr_nominal if self.settings.lr_source == "nominal" else lr_scheduled
         embeddings = [model.embed(row.input_ids_T) for row in rows]
         detections = detect_in_rows(
             model,
@@ -87,9 +93,9 @@ class ContextDenoising(TokenObjective):
             precision=self.settings.detection_precision,
         )
         detached = self.settings.embedding_gradient == "detached"
-        found = [self.denoising_of(model, *of_row, lr=lr) for of_row in zip(rows, embeddings, detections, strict=True)]
+        denoisings = [self.denoising_of(model, *of_row) for of_row in zip(rows, embeddings, detections, strict=True)]
         del detections
-        for row, embeddings_TBH, denoising in zip(rows, embeddings, found, strict=True):
+        for row, embeddings_TBH, denoising in zip(rows, embeddings, denoisings, strict=True):
             denoised_TBH = denoise_embeddings(embeddings_TBH, denoising.shift_TBH, detached=detached)
             yield summed_cross_entropy(model, denoised_TBH, row, self.groups), denoising.telemetry
 
@@ -97,11 +103,17 @@ class ContextDenoising(TokenObjective):
         """One; in a pipeline a few, so that its stages work at the same time: the first stage holds their shifts."""
         return 1 if stages == 1 else ROWS_PER_STAGE * stages
 
+    @classmethod
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+        """Detection, and the step."""
+        work = row_work(architecture, row)
+        return work.detection + work.training
+
     def denoising_of(
-        self, model: LanguageModel, row: LocalRow, embeddings_TBH: Tensor, detection: Detection, *, lr: float
+        self, model: LanguageModel, row: LocalRow, embeddings_TBH: Tensor, detection: Detection
     ) -> Denoising:
         """The shift of a row, and what it does; the ranks that share the row talk, so no row may be under way."""
-        shift_TBH = denoising_shift(detection.grad_TBH, detection.noise_T, lr=lr, beta=self.settings.beta)
+        shift_TBH = denoising_shift(detection.grad_TBH, detection.noise_T, lr=self.lr, beta=self.settings.beta)
         with torch.no_grad():
             denoised_TBH = denoise_embeddings(embeddings_TBH, shift_TBH)
         telemetry = denoising_telemetry(

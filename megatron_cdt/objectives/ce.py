@@ -2,23 +2,18 @@
 
 from dataclasses import dataclass
 
-from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
-from megatron_cdt.objectives.objective import TokenObjective
+from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.objectives.row import LocalRow
 
 
 @dataclass(frozen=True)
-class CrossEntropy(TokenObjective):
+class CrossEntropy(Objective):
     """L = sum over labelled tokens of -log p(token), divided by their global number in the optimizer step."""
 
-    groups: ProcessGroupCollection
-
-    def __call__(
-        self, model: LanguageModel, row: LocalRow, *, lr_nominal: float, lr_scheduled: float
-    ) -> tuple[Tensor, dict[str, float]]:
-        """This rank's loss sum (nats, differentiable), and no telemetry; the learning rates are not used."""
+    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
+        """This rank's loss sum (nats, differentiable), and no telemetry."""
         return summed_cross_entropy(model, model.embed(row.input_ids_T), row, self.groups), {}

@@ -10,7 +10,7 @@ The gradient is that of sum_t w_t l_t with w_t = dL/dl_t, so one weighted head p
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -18,28 +18,32 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
 from contracts.errors import InputError
+from contracts.packs import PackRow
+from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import speaks_for_row
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
-from megatron_cdt.objectives.objective import RowByRow
-from megatron_cdt.objectives.row import NO_LABEL, LocalRow
-from megatron_cdt.objectives.settings import LogoSettings
+from megatron_cdt.objectives.objective import Column, Objective, row_work
+from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow
+from megatron_cdt.objectives.settings import LogoSettings, MethodSettings
 
 ANSWERS = 3
 
 
 @dataclass(frozen=True)
-class Logo(RowByRow):
+class Logo(Objective):
     """Preference of the chosen answer, summed over the preferences of a row."""
 
-    telemetry: ClassVar[Mapping[str, str]] = {"preference_margin": "rows", "preferred_share": "rows"}
+    telemetry: ClassVar[Mapping[str, Column]] = {"preference_margin": Column("rows"), "preferred_share": Column("rows")}
     settings: LogoSettings
-    groups: ProcessGroupCollection
 
-    def __call__(
-        self, model: LanguageModel, row: LocalRow, *, lr_nominal: float, lr_scheduled: float
-    ) -> tuple[Tensor, dict[str, float]]:
+    @classmethod
+    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
+        """The method with its own section."""
+        return cls(groups, settings.logo)
+
+    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
         """This rank's part of the row's loss (differentiable); telemetry: margin of log-probabilities, share won."""
         answer_T, labels_K = answers_of(row)
         with torch.no_grad():
@@ -58,6 +62,23 @@ class Logo(RowByRow):
     def own_units(self, row: LocalRow) -> int:
         """Preferences of the row, counted by one context rank: the step's loss is their mean."""
         return len(row.whole.segment_lengths) // ANSWERS if self.groups.cp.rank() == 0 else 0
+
+    @classmethod
+    def complaint_about(cls, row: PackRow) -> str | None:
+        """A preference is three segments."""
+        count = len(row.segment_lengths)
+        if count % ANSWERS == 0:
+            return None
+        return (
+            f"logo needs segments in threes (chosen, rejected, rejected), but it has {count}; pack preference samples, "
+            "or choose another method"
+        )
+
+    @classmethod
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+        """The answers' log-probabilities come first: they decide the weights."""
+        work = row_work(architecture, row)
+        return work.forward + work.training
 
 
 def answers_of(row: LocalRow) -> tuple[Tensor, Tensor]:

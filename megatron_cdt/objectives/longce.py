@@ -9,19 +9,21 @@ The short windows are packed as the segments of further rows, so they run under 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
+from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
-from megatron_cdt.objectives.objective import TokenObjective
+from megatron_cdt.objectives.objective import Column, Objective, row_work
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow, cut_row, padded_length
-from megatron_cdt.objectives.settings import LongCeSettings
+from megatron_cdt.objectives.settings import LongCeSettings, MethodSettings
+from megatron_cdt.objectives.work import Work, forward_work
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,18 @@ class Window:
 
 
 @dataclass(frozen=True)
-class LongCe(TokenObjective):
+class LongCe(Objective):
     """L = sum over labelled tokens of w_t x -log p(token)."""
 
-    telemetry: ClassVar[Mapping[str, str]] = {"mean_weight": "labels", "clipped_share": "labels"}
+    telemetry: ClassVar[Mapping[str, Column]] = {"mean_weight": Column("labels"), "clipped_share": Column("labels")}
     settings: LongCeSettings
-    groups: ProcessGroupCollection
 
-    def __call__(
-        self, model: LanguageModel, row: LocalRow, *, lr_nominal: float, lr_scheduled: float
-    ) -> tuple[Tensor, dict[str, float]]:
+    @classmethod
+    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
+        """The method with its own section."""
+        return cls(groups, settings.longce)
+
+    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
         """This rank's weighted loss sum (nats, differentiable); telemetry: mean weight and share at the clip."""
         short_T = self.short_context_losses(model, row)[row.indices_T].to(row.labels_T.device)
         weights_T = torch.zeros(len(short_T), device=row.labels_T.device)
@@ -74,6 +78,12 @@ class LongCe(TokenObjective):
             scored = window_row.whole.labels_N != NO_LABEL
             short_N[places[scored]] = sum_over(losses, self.groups.cp)[scored].cpu()
         return short_N
+
+    @classmethod
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+        """The short windows are read before the step."""
+        short = short_context_work(architecture, row, settings.longce)
+        return short.forward + row_work(architecture, row).training
 
 
 def token_weights(short_C: Tensor, long_C: Tensor, *, clip: float) -> Tensor:
@@ -121,3 +131,15 @@ def windows_as_row(
         lengths.append(padded)
     row = WholeRow(np.concatenate(ids), np.concatenate(labels), np.concatenate(real), lengths)
     return cut_row(row, groups), np.concatenate(places)
+
+
+def short_context_work(architecture: Architecture, row: WholeRow, settings: LongCeSettings) -> Work:
+    """LongCE's windows, which read most tokens a second time."""
+    labelled_N = np.asarray(row.labels_N) != NO_LABEL
+    windows = [
+        window
+        for start, tokens in row.segments()
+        for window in short_windows(start, tokens, settings.context, settings.stride)
+    ]
+    labels = sum(int(labelled_N[window.scored - 1 : window.end - 1].sum()) for window in windows)
+    return forward_work(architecture, [window.end - window.start for window in windows], labels)

@@ -1,66 +1,90 @@
-"""What a training method is: a callable that turns one row into a loss, and says how it is counted and told.
+"""What a training method is: one class that owns its loss, its check of the rows, its operations and its telemetry.
 
+A method of your own is a subclass in a file of its own, a line in `registry.py`, and its name (with a section, where it
+has settings) in `settings.py`.
 Invariant: the sum of the losses of all ranks that share a row is the row's loss, and its gradients likewise. Of the
 stages of a pipeline, the last has the losses and knows the telemetry.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
 
+from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
+from contracts.packs import PackRow
+from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
-from megatron_cdt.objectives.row import NO_LABEL, LocalRow
+from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow
+from megatron_cdt.objectives.settings import MethodSettings
+from megatron_cdt.objectives.work import Work, forward_work
 
 
-class Objective(Protocol):
-    """One training method under the settings and process groups of a run."""
+@dataclass(frozen=True)
+class Column:
+    """A telemetry value of a step: what a row weighs in its mean; how the log shows it, where it has a title there."""
 
-    # Name of each telemetry value -> what a row weighs in its mean over a step: rows, tokens or labels.
-    telemetry: ClassVar[Mapping[str, str]]
+    weight: Literal["rows", "tokens", "labels"]
+    log_title: str = ""
+    log_format: str = "{:>9.4f}"
 
-    def __call__(
-        self, model: LanguageModel, row: LocalRow, *, lr_nominal: float, lr_scheduled: float
-    ) -> tuple[Tensor, dict[str, float]]:
+
+@dataclass(frozen=True)
+class Objective:
+    """One training method under the settings and process groups of a run.
+
+    A method defines the loss of one row (`__call__`), or where its losses are between rows, those of a set (`losses`).
+    """
+
+    # Name of each telemetry value -> its column.
+    telemetry: ClassVar[Mapping[str, Column]] = {}
+    groups: ProcessGroupCollection
+
+    @classmethod
+    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
+        """The method under the settings of a run."""
+        return cls(groups)
+
+    def at_rates(self, lr_nominal: float, lr_scheduled: float) -> "Objective":
+        """The method in a step with these learning rates, peak and present; itself where the loss knows neither."""
+        return self
+
+    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
         """This rank's differentiable part of the row's loss sum, and the whole row's telemetry (on the last stage)."""
+        raise NotImplementedError
 
-    def losses(
-        self, model: LanguageModel, rows: Sequence[LocalRow], *, lr_nominal: float, lr_scheduled: float
-    ) -> Iterator[tuple[Tensor, dict[str, float]]]:
-        """The same of every row in turn, each when it is asked for: backward passes of earlier rows may come between.
+    def losses(self, model: LanguageModel, rows: Sequence[LocalRow]) -> Iterator[tuple[Tensor, dict[str, float]]]:
+        """The same of every row of a set in turn, each when it is asked for: backward passes of earlier rows may come
+        between. Stages of a pipeline then work on different rows at a time.
 
-        Stages of a pipeline then work on different rows at a time.
+        The set is all labelled rows of this data parallel rank in a step, or as many as `rows_together` says; rows of
+        other ranks are a matter of `groups.dp`.
         """
+        return (self(model, row) for row in rows)
 
     def rows_together(self, stages: int) -> int | None:
         """How many rows one call of `losses` takes in a pipeline of so many stages; None: as many as there are."""
-
-    def own_units(self, row: LocalRow) -> int:
-        """This rank's share of what the step's loss sum is divided by."""
-
-
-class RowByRow:
-    """A method that needs to know nothing of a row before its turn."""
-
-    def losses(
-        self, model: LanguageModel, rows: Sequence[LocalRow], *, lr_nominal: float, lr_scheduled: float
-    ) -> Iterator[tuple[Tensor, dict[str, float]]]:
-        """Each row's loss sum and telemetry."""
-        return (self(model, row, lr_nominal=lr_nominal, lr_scheduled=lr_scheduled) for row in rows)
-
-    def rows_together(self, stages: int) -> int | None:
-        """Any number."""
         return None
 
-
-class TokenObjective(RowByRow):
-    """A method whose loss is a mean over labelled tokens."""
-
-    telemetry: ClassVar[Mapping[str, str]] = {}
-
     def own_units(self, row: LocalRow) -> int:
-        """Labelled tokens that this rank holds."""
+        """This rank's share of what the step's loss sum is divided by: labelled tokens that it holds."""
         return own_labels(row)
+
+    @classmethod
+    def complaint_about(cls, row: PackRow) -> str | None:
+        """Why the method cannot learn from a row of a pack, with the cure; None where it can."""
+        return None
+
+    @classmethod
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+        """Operations of one row's step, over all processes that share the row."""
+        return row_work(architecture, row).training
+
+
+def row_work(architecture: Architecture, row: WholeRow) -> Work:
+    """One forward pass over a row."""
+    return forward_work(architecture, [tokens for _, tokens in row.segments()], int((row.labels_N != NO_LABEL).sum()))
 
 
 def own_labels(row: LocalRow) -> int:

@@ -10,17 +10,15 @@ from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.objectives.settings import MethodSettings
 from megatron_cdt.objectives.sft import SupervisedFineTuning
 
+METHODS: dict[str, type[Objective]] = {
+    "ce": CrossEntropy,
+    "sft": SupervisedFineTuning,
+    "longce": LongCe,
+    "cdt": ContextDenoising,
+    "logo": Logo,
+}
+
 
 def build_objective(settings: MethodSettings, groups: ProcessGroupCollection) -> Objective:
     """The objective of `settings.method`, with that method's own section."""
-    match settings.method:
-        case "ce":
-            return CrossEntropy(groups)
-        case "sft":
-            return SupervisedFineTuning(groups)
-        case "longce":
-            return LongCe(settings.longce, groups)
-        case "cdt":
-            return ContextDenoising(settings.cdt, groups)
-        case "logo":
-            return Logo(settings.logo, groups)
+    return METHODS[settings.method].of_run(settings, groups)

@@ -47,12 +47,12 @@ def train_step(
     groups = state.groups
     rows = rows_of_step(step, num_rows=len(pack), batch_rows=settings.global_batch_rows, seed=settings.seed)
     rate = learning_rate_at(step, settings)
-    objective = build_objective(settings, groups)
+    objective = build_objective(settings, groups).at_rates(settings.learning_rate, rate)
     state.ddp.zero_grad_buffer()
     state.optimizer.zero_grad()
     totals = StepTotals(objective)
     mine = turn_of_rank(rows, groups.dp.rank(), groups.dp.size())
-    learn_from_rows(state, pack, mine, objective, totals, rates=(settings.learning_rate, rate))
+    learn_from_rows(state, pack, mine, objective, totals)
     summed = totals.over_all_ranks(groups)
     check_loss(summed, totals.bad_rows, step, rows, pack)
     finish_gradients(state.ddp, totals.own_units, groups)
@@ -80,8 +80,6 @@ def learn_from_rows(
     numbers: Sequence[int],
     objective: Objective,
     totals: StepTotals,
-    *,
-    rates: tuple[float, float],
 ) -> None:
     """Add the gradients of the rows of these numbers, and their own numbers to `totals`."""
     together = objective.rows_together(state.groups.pp.size()) or len(numbers)
@@ -93,7 +91,7 @@ def learn_from_rows(
         if row.num_labels:
             labelled.append((number, row))
     for first in range(0, len(labelled), together):
-        losses = counted_losses(state, labelled[first : first + together], objective, totals, rates=rates)
+        losses = counted_losses(state, labelled[first : first + together], objective, totals)
         learn_in_order(losses, state.groups)
 
 
@@ -102,11 +100,9 @@ def counted_losses(
     rows: Sequence[tuple[int, LocalRow]],
     objective: Objective,
     totals: StepTotals,
-    *,
-    rates: tuple[float, float],
 ) -> Iterator[Tensor]:
     """Each (number, row)'s differentiable loss sum, when it is asked for; its numbers are added to `totals`."""
-    losses = objective.losses(state.ddp.module, [row for _, row in rows], lr_nominal=rates[0], lr_scheduled=rates[1])
+    losses = objective.losses(state.ddp.module, [row for _, row in rows])
     for (number, row), (loss_sum, telemetry) in zip(rows, losses, strict=True):
         totals.add(number, row, loss_sum.item(), telemetry)
         yield loss_sum

@@ -17,6 +17,7 @@ from megatron_cdt.engine.device import device
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import is_last_stage, speaks_for_row
 from megatron_cdt.objectives.objective import Objective
+from megatron_cdt.objectives.registry import METHODS
 from megatron_cdt.objectives.row import LocalRow
 
 
@@ -38,14 +39,14 @@ class StepTotals:
         self.own_units += self.objective.own_units(row)
         of_row = {"rows": 1, "tokens": row.num_tokens, "labels": row.num_labels}
         self.learned = {name: value + of_row[name] for name, value in self.learned.items()}
-        for name, weight in self.objective.telemetry.items():
-            self.telemetry[name] = self.telemetry.get(name, 0.0) + of_row[weight] * telemetry[name]
+        for name, column in self.objective.telemetry.items():
+            self.telemetry[name] = self.telemetry.get(name, 0.0) + of_row[column.weight] * telemetry[name]
         if not math.isfinite(loss_sum):
             self.bad_rows.append(index)
 
     def over_all_ranks(self, groups: ProcessGroupCollection) -> dict[str, float]:
         """loss_sum, units, tokens and the mean telemetry of the step, the same on every rank (fp64)."""
-        weights = self.objective.telemetry
+        weights = {name: column.weight for name, column in self.objective.telemetry.items()}
         whole_rows = {"all_tokens": self.tokens, **self.learned, **dict.fromkeys(weights, 0.0), **self.telemetry}
         # Ranks that share a row know the same about it: only one of them may count it.
         counted = whole_rows if speaks_for_row(groups) else dict.fromkeys(whole_rows, 0.0)
@@ -66,8 +67,12 @@ COLUMNS = {
     "tflops_per_second": ("TFLOP/s", "{:>9.3f}"),
     "mfu": ("MFU", "{:>9.1%}"),
     "memory_mib": ("MiB", "{:>9,.0f}"),
-    "noise_share": ("noise", "{:>9.4f}"),
-    "relative_shift": ("shift", "{:>9.2e}"),
+    **{
+        name: (column.log_title, column.log_format)
+        for method in METHODS.values()
+        for name, column in method.telemetry.items()
+        if column.log_title
+    },
 }
 
 

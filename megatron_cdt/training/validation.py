@@ -22,7 +22,7 @@ def validation_loss(model: LanguageModel, pack: PackReader, groups: ProcessGroup
     for index in turn_of_rank(list(range(len(pack))), groups.dp.rank(), groups.dp.size()):
         row = local_row(pack.row(index), groups)
         if row.num_labels:
-            loss_sum, _ = objective(model, row, lr_nominal=0.0, lr_scheduled=0.0)
+            loss_sum, _ = objective(model, row)
             loss_and_labels += torch.tensor([loss_sum.item(), own_labels(row)], dtype=torch.float64)
     if not is_last_stage(groups):
         loss_and_labels.zero_()

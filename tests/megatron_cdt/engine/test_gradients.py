@@ -37,7 +37,7 @@ def gradients(folder, layout, sequence_parallel):
         # Not training's wrapper: its distributed optimizer would leave each rank a shard of the gradients.
         ddp = DistributedDataParallel(model.config, DistributedDataParallelConfig(), model, pg_collection=groups)
         row = labelled_row(ids, ids, groups)
-        loss, _ = CrossEntropy(groups)(model, row, lr_nominal=0.0, lr_scheduled=0.0)
+        loss, _ = CrossEntropy(groups)(model, row)
         loss.backward()
         finish_gradients(ddp, int((row.labels_T != NO_LABEL).sum()), groups)
     for parameter in model.parameters():

@@ -32,7 +32,7 @@ def gradients(model):
 def step(objective, model, row):
     """Loss, telemetry and parameter gradients of one row."""
     model.zero_grad(set_to_none=True)
-    loss, telemetry = objective(model, row, **RATES)
+    loss, telemetry = objective.at_rates(**RATES)(model, row)
     loss.backward()
     return loss.detach(), telemetry, gradients(model)
 
@@ -67,7 +67,7 @@ def test_only_noise_tokens_move_and_by_gradient_times_lr_times_beta():
 def test_with_beta_zero_the_step_equals_cross_entropy_bit_for_bit(tiny_model, row, groups, reduction):
     plain_loss, _, plain = step(CrossEntropy(groups), tiny_model, row)
     loss, telemetry, denoised = step(
-        ContextDenoising(CdtSettings(beta=0, reduction=reduction), groups), tiny_model, row
+        ContextDenoising(groups, CdtSettings(beta=0, reduction=reduction)), tiny_model, row
     )
     assert torch.equal(loss, plain_loss)
     assert plain.keys() == denoised.keys()
@@ -76,7 +76,7 @@ def test_with_beta_zero_the_step_equals_cross_entropy_bit_for_bit(tiny_model, ro
 
 
 def test_with_beta_above_zero_the_loss_on_denoised_embeddings_is_lower(tiny_model, row, groups):
-    loss, telemetry, _ = step(ContextDenoising(CdtSettings(beta=1.0), groups), tiny_model, row)
+    loss, telemetry, _ = step(ContextDenoising(groups, CdtSettings(beta=1.0)), tiny_model, row)
     assert loss.item() / row.num_labels < telemetry["detection_loss"]
     assert 0 < telemetry["noise_share"] < 1
     assert telemetry["changed_share"] > 0
@@ -103,15 +103,15 @@ def test_detection_leaves_every_parameter_gradient_untouched(tiny_model, row, gr
 
 def test_an_embedding_that_was_frozen_before_stays_frozen(tiny_model, row, groups):
     tiny_model.embedding.word_embeddings.weight.requires_grad_(False)
-    _, _, grads = step(ContextDenoising(CdtSettings(), groups), tiny_model, row)
+    _, _, grads = step(ContextDenoising(groups, CdtSettings()), tiny_model, row)
     assert not tiny_model.embedding.word_embeddings.weight.requires_grad
     assert "embedding.word_embeddings.weight" not in grads
 
 
 def test_the_embedding_matrix_learns_through_the_denoised_pass_or_not_at_all(tiny_model, row, groups):
     name = "embedding.word_embeddings.weight"
-    _, _, through = step(ContextDenoising(CdtSettings(embedding_gradient="through"), groups), tiny_model, row)
-    _, _, detached = step(ContextDenoising(CdtSettings(embedding_gradient="detached"), groups), tiny_model, row)
+    _, _, through = step(ContextDenoising(groups, CdtSettings(embedding_gradient="through")), tiny_model, row)
+    _, _, detached = step(ContextDenoising(groups, CdtSettings(embedding_gradient="detached")), tiny_model, row)
     assert through[name].abs().sum() > 0
     assert name not in detached
     others = through.keys() - {name}
@@ -119,8 +119,8 @@ def test_the_embedding_matrix_learns_through_the_denoised_pass_or_not_at_all(tin
 
 
 def test_the_scheduled_rate_moves_embeddings_by_its_own_share(tiny_model, row, groups):
-    nominal = step(ContextDenoising(CdtSettings(lr_source="nominal"), groups), tiny_model, row)[1]
-    scheduled = step(ContextDenoising(CdtSettings(lr_source="scheduled"), groups), tiny_model, row)[1]
+    nominal = step(ContextDenoising(groups, CdtSettings(lr_source="nominal")), tiny_model, row)[1]
+    scheduled = step(ContextDenoising(groups, CdtSettings(lr_source="scheduled")), tiny_model, row)[1]
     ratio = RATES["lr_scheduled"] / RATES["lr_nominal"]
     assert scheduled["relative_shift"] == pytest.approx(nominal["relative_shift"] * ratio, rel=1e-4)
 
@@ -136,7 +136,7 @@ def test_padding_changes_no_number_of_a_row(tiny_model, groups):
         ),
     ]
     (loss, telemetry, grads), (padded_loss, padded_telemetry, padded_grads) = (
-        step(ContextDenoising(CdtSettings(), groups), tiny_model, row) for row in rows
+        step(ContextDenoising(groups, CdtSettings()), tiny_model, row) for row in rows
     )
     assert padded_telemetry == pytest.approx(telemetry, rel=1e-5)
     torch.testing.assert_close(padded_loss, loss)

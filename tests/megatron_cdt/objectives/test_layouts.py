@@ -60,7 +60,7 @@ def one_step(folder: str, groups, options: dict, method: str, labelled: str) -> 
         load_weights(model, folder, groups)
         row = cut_row(WholeRow(ids, labels, real, SEGMENTS, answers_only=labelled == "answer"), groups)
         settings = MethodSettings(method=method, **{name: METHODS[name] for name in METHODS if name == method})
-        loss, telemetry = build_objective(settings, groups)(model, row, **RATES)
+        loss, telemetry = build_objective(settings, groups).at_rates(**RATES)(model, row)
         loss.backward()
         sum_gradients(model, groups)
         names = tensor_shapes(architecture)

@@ -13,7 +13,6 @@ from megatron_cdt.objectives.settings import LogoSettings
 from megatron_cdt.objectives.sft import SupervisedFineTuning
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
-RATES = {"lr_nominal": 1e-3, "lr_scheduled": 1e-3}
 PROMPT, LENGTHS = 6, [16, 12, 20, 10, 14, 18]
 
 
@@ -45,7 +44,7 @@ def written_out(theirs, row, settings):
 def test_logo_and_its_gradient_are_the_formula_written_out(llama, groups, constants):
     theirs, ours = llama
     row, settings = answer_row(groups), LogoSettings(**constants)
-    loss, telemetry = Logo(settings, groups)(ours, row, **RATES)
+    loss, telemetry = Logo(groups, settings)(ours, row)
     loss.backward()
     expected = written_out(theirs, row, settings)
     expected.backward()
@@ -63,15 +62,15 @@ def test_logo_and_its_gradient_are_the_formula_written_out(llama, groups, consta
 
 
 def test_logo_counts_preferences_and_refuses_rows_that_do_not_come_in_threes(llama, groups):
-    objective = Logo(LogoSettings(), groups)
+    objective = Logo(groups, LogoSettings())
     assert objective.own_units(answer_row(groups)) == 2
     with pytest.raises(InputError, match="in threes"):
-        objective(llama[1], answer_row(groups, lengths=LENGTHS[:4]), **RATES)
+        objective(llama[1], answer_row(groups, lengths=LENGTHS[:4]))
 
 
 def test_sft_is_cross_entropy_on_answers_and_refuses_a_pack_without_them(llama, groups):
     objective = SupervisedFineTuning(groups)
-    loss, _ = objective(llama[1], answer_row(groups), **RATES)
-    assert torch.equal(loss, CrossEntropy(groups)(llama[1], answer_row(groups), **RATES)[0])
+    loss, _ = objective(llama[1], answer_row(groups))
+    assert torch.equal(loss, CrossEntropy(groups)(llama[1], answer_row(groups))[0])
     with pytest.raises(InputError, match="labels every token"):
-        objective(llama[1], answer_row(groups, answers_only=False), **RATES)
+        objective(llama[1], answer_row(groups, answers_only=False))

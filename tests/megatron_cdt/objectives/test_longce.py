@@ -12,7 +12,6 @@ from megatron_cdt.objectives.row import WholeRow, cut_row
 from megatron_cdt.objectives.settings import LongCeSettings
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
-RATES = {"lr_nominal": 1e-3, "lr_scheduled": 1e-3}
 SEGMENTS, REAL = [48, 20, 28], [45, 20, 26]
 
 
@@ -53,17 +52,17 @@ def naive_loss(theirs, row, context, stride, clip) -> float:
 @pytest.mark.parametrize(("context", "stride", "clip"), [(8, 4, 5.0), (16, 7, 1.1), (40, 3, 5.0)])
 def test_the_weighted_loss_is_that_of_a_naive_loop_over_tokens(llama, row, groups, context, stride, clip):
     theirs, ours = llama
-    objective = LongCe(LongCeSettings(context=context, stride=stride, clip=clip), groups)
-    loss, telemetry = objective(ours, row, **RATES)
+    objective = LongCe(groups, LongCeSettings(context=context, stride=stride, clip=clip))
+    loss, telemetry = objective(ours, row)
     assert loss.item() == pytest.approx(naive_loss(theirs, row, context, stride, clip), rel=1e-4)
     assert 0 < telemetry["mean_weight"] <= clip
 
 
 def test_where_no_token_has_more_than_the_short_context_it_is_cross_entropy_bit_for_bit(llama, row, groups):
     results = []
-    for objective in (LongCe(LongCeSettings(context=48), groups), CrossEntropy(groups)):
+    for objective in (LongCe(groups, LongCeSettings(context=48)), CrossEntropy(groups)):
         llama[1].zero_grad()
-        loss, _ = objective(llama[1], row, **RATES)
+        loss, _ = objective(llama[1], row)
         loss.backward()
         results.append((loss.detach(), [parameter.grad.clone() for parameter in llama[1].parameters()]))
     assert torch.equal(results[0][0], results[1][0])
@@ -72,9 +71,9 @@ def test_where_no_token_has_more_than_the_short_context_it_is_cross_entropy_bit_
 
 def test_gradients_are_those_of_the_weighted_sum_with_constant_weights(llama, row, groups):
     """A finite step against the gradient changes the loss as the gradient with frozen weights says."""
-    objective = LongCe(LongCeSettings(context=8, stride=4), groups)
+    objective = LongCe(groups, LongCeSettings(context=8, stride=4))
     short = objective.short_context_losses(llama[1], row).cpu()
-    objective(llama[1], row, **RATES)[0].backward()
+    objective(llama[1], row)[0].backward()
     ours = llama[1].head_weight().grad.cpu().clone()
     theirs = llama[0]
     total, start = 0.0, 0

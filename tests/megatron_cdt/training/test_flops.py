@@ -6,9 +6,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from megatron_cdt.architecture import Architecture
+from megatron_cdt.objectives.registry import METHODS as CLASSES
 from megatron_cdt.objectives.registry import build_objective
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
-from megatron_cdt.training.flops import forward_work, row_flops
+from megatron_cdt.objectives.work import forward_work
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.throughput import PEAK_TFLOPS, peak_of, utilization
 
@@ -35,7 +36,7 @@ def counted(model, row: WholeRow, settings: TrainSettings, groups) -> tuple[int,
         KERNEL_BACKWARD: lambda _, query, key, value, *__, **___: sdpa_flop_count(query, key, value),
     }
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
-        loss, _ = build_objective(settings, groups)(model, cut_row(row, groups), lr_nominal=1e-3, lr_scheduled=1e-3)
+        loss, _ = build_objective(settings, groups).at_rates(1e-3, 1e-3)(model, cut_row(row, groups))
         loss.backward()
     attention = sum(counter.get_flop_counts()["Global"].get(kernel, 0) for kernel in (KERNEL, KERNEL_BACKWARD))
     return counter.get_total_flops() - attention, attention
@@ -47,7 +48,9 @@ def test_a_row_asks_for_what_torch_counts_under_every_method(tiny_model, tiny_ar
         steps=1, global_batch_rows=1, learning_rate=1e-3, method=method, longce={"context": 16, "stride": 8}
     )
     row = labelled_row([40, 24, 32], answers=12)
-    assert row_flops(tiny_architecture, row, settings) == sum(counted(tiny_model, row, settings, groups))
+    assert CLASSES[method].row_flops(tiny_architecture, row, settings) == sum(
+        counted(tiny_model, row, settings, groups)
+    )
 
 
 def test_padding_and_the_split_into_segments_are_counted_as_they_are(tiny_architecture):
@@ -57,7 +60,8 @@ def test_padding_and_the_split_into_segments_are_counted_as_they_are(tiny_archit
     row = labelled_row([40, 24], answers=4)
     padded = WholeRow(row.input_ids_N, row.labels_N, np.arange(64) < 40, [40, 24])
     settings = TrainSettings(steps=1, global_batch_rows=1, learning_rate=1e-3)
-    assert row_flops(tiny_architecture, padded, settings) == forward_work(tiny_architecture, [40, 0], labels=8).training
+    expected = forward_work(tiny_architecture, [40, 0], labels=8).training
+    assert CLASSES["ce"].row_flops(tiny_architecture, padded, settings) == expected
 
 
 def test_an_8b_model_costs_about_six_operations_a_weight_and_token():

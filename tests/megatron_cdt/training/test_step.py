@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import math
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from contracts.packs import PackReader
 from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.objectives.ce import CrossEntropy
+from megatron_cdt.objectives.objective import Column, Objective
+from megatron_cdt.objectives.registry import METHODS
 from megatron_cdt.objectives.row import local_row
+from megatron_cdt.objectives.settings import MethodSettings
 from megatron_cdt.training.checkpoint import TrainingState
 from megatron_cdt.training.data_order import rows_of_step
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
@@ -62,7 +66,7 @@ def naive_steps(model, pack, settings, groups, steps: int) -> list[tuple[float, 
     for step in range(1, steps + 1):
         numbers = rows_of_step(step, num_rows=len(pack), batch_rows=4, seed=settings.seed)
         rows = [local_row(pack.row(number), groups) for number in numbers]
-        losses = [CrossEntropy(groups)(model, row, lr_nominal=0, lr_scheduled=0)[0] for row in rows]
+        losses = [CrossEntropy(groups)(model, row)[0] for row in rows]
         loss = sum(losses) / sum(row.num_labels for row in rows)
         adam.zero_grad()
         loss.backward()
@@ -210,3 +214,36 @@ def test_every_method_trains_from_its_settings_and_tells_its_own_telemetry(tiny_
     assert set(metrics) == common | told
     assert all(math.isfinite(value) for value in metrics.values())
     assert metrics["grad_norm"] > 0
+
+
+class Spread(Objective):
+    """Cross-entropy, and how far the rows of a step lie apart: a loss between rows."""
+
+    telemetry: ClassVar[dict[str, Column]] = {"spread": Column("rows")}
+
+    def losses(self, model, rows):
+        sums = torch.stack([CrossEntropy(self.groups)(model, row)[0] for row in rows])
+        spread = sums.var(correction=0)
+        for place in range(len(rows)):
+            loss = sums.sum() + spread if place == 0 else torch.zeros((), requires_grad=True)
+            yield loss, {"spread": spread.item()}
+
+
+def test_a_method_with_a_loss_between_rows_is_a_class_and_a_line(tiny_model, pack, groups, monkeypatch):
+    monkeypatch.setitem(METHODS, "ce", Spread)
+    settings = settings_of(global_batch_rows=4)
+    numbers = rows_of_step(1, num_rows=len(pack), batch_rows=4, seed=settings.seed)
+    rows = [local_row(pack.row(number), groups) for number in numbers]
+    labels = sum(row.num_labels for row in rows)
+    sums = torch.stack([CrossEntropy(groups)(tiny_model, row)[0] for row in rows])
+    loss = (sums.sum() + sums.var(correction=0)) / labels
+    gradients = torch.autograd.grad(loss, list(tiny_model.parameters()))
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    metrics = train_step(state_of(tiny_model, settings, groups), pack, settings, 1, consumed_tokens=0).metrics
+    assert metrics["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert metrics["grad_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    assert metrics["spread"] == pytest.approx(sums.var(correction=0).item(), rel=1e-4)
+
+
+def test_every_method_of_the_settings_is_in_the_registry():
+    assert tuple(METHODS) == get_args(MethodSettings.model_fields["method"].annotation)

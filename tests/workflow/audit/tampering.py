@@ -190,11 +190,11 @@ def remove_file(work: Path, code: Path, chance: random.Random) -> str:
 
 
 def change_code(*patterns: str) -> Tamperer:
-    """One more line in a source file of the repository."""
+    """One more line in a source file of the repository, one that does something."""
 
     def tamper(work: Path, code: Path, chance: random.Random) -> str:
         path = chance.choice(sorted(file for pattern in patterns for file in code.glob(pattern)))
-        put(path, path.read_bytes() + b"# one more line\n")
+        put(path, path.read_bytes() + (b"[].append(1)\n" if path.suffix == ".py" else b"# one more line\n"))
         return path.relative_to(code).as_posix()
 
     return tamper
@@ -283,7 +283,9 @@ HASHED: dict[str, Tamperer] = {
     "an edited sum": edit_sums,
     "an added file": add_file,
     "a removed file": remove_file,
-    "a changed line of a stage": change_code("data_prep/*.py", "eval/*.py", "megatron_cdt/*/*.py", "contracts/*.py"),
+    "a changed line of a stage": change_code(
+        *("data_prep/*/*.py", "eval/*/*.py", "megatron_cdt/*/*.py", "contracts/*.py")
+    ),
     "a changed rule": change_code("workflow/rules/*.smk", "workflow/Snakefile"),
     "a changed lock": change_code("requirements.lock"),
     "a changed book": change_book,

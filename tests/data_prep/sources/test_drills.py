@@ -218,6 +218,18 @@ def tokenized(data_prep: Callable, tokenizer_folder: Path, tmp_path: Path) -> Ca
     return tokenize
 
 
+def test_a_tokenizer_trained_on_drills_has_every_name_thing_and_place_whole(
+    data_prep: Callable, tmp_path: Path
+) -> None:
+    settings, folder = tmp_path / "corpus.yaml", tmp_path / "tokenizer"
+    settings.write_text(f"{{source: drills, path: {PG19}, drills: {{samples: 3000, characters_min: 300}}}}")
+    assert data_prep("tokenizer", "--corpus", settings, "--vocab-size", 2048, "--output", folder).code == 0
+    tokenizer = load_tokenizer(folder)
+    parted = [word for word in (*words.PEOPLE, *words.THINGS, *words.PLACES) if len(tokenizer.encode(f" {word}")) > 1]
+    assert not parted
+    assert [tokenizer.piece(token) for token in tokenizer.encode("1997")] == list("1997")
+
+
 def test_the_number_of_workers_changes_no_byte(tokenized: Callable[..., Path]) -> None:
     (one,) = tokenized("one", "--workers", 1).glob("*.arrow")
     (two,) = tokenized("two", "--workers", 2).glob("*.arrow")

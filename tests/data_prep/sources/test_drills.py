@@ -22,6 +22,7 @@ from eval.benchmarks.ruler.prompts import needle_prompt, noise
 PG19 = Path(__file__).resolve().parents[3] / "resources" / "pg19"
 MOVED = re.compile(r"(\w+) (?:walked|moved|went|went back|journeyed|travelled) to the (\w+)\.")
 TOOK = re.compile(r"(\w+) (?:picked up|took|got|grabbed) the (\w+)\.")
+DROPPED = re.compile(r"(\w+) (?:dropped|put down|left) the (\w+)\.")
 ASKED = re.compile(r"\nQuestion: (.*?)\nAnswer:(.*?)(?=\nQuestion: |$)", re.DOTALL)
 SMALL = {"samples": 400, "validation_samples": 60, "characters_min": 100, "characters_max": 1200}
 
@@ -102,6 +103,10 @@ def test_an_echo_is_the_word_before_the_last() -> None:
     for drill in copied("echoes"):
         for begin, end in drill.answers:
             assert drill.text[:begin].split()[-2] == drill.text[begin:end].strip()
+    a_fact = re.compile(rf"(?:{MOVED.pattern}|{TOOK.pattern}|{DROPPED.pattern})$")
+    for drill in copied("echoes", fact_echoes=1):
+        for begin, end in drill.answers:
+            assert drill.text[begin:end].strip() in a_fact.search(drill.text[:begin]).groups()
 
 
 def test_a_pair_stays_together_and_comes_again_at_many_distances() -> None:

@@ -52,6 +52,9 @@ class DrillSettings(Settings):
         description="length of the longest sample (characters); short and long ones have as many characters in all",
     )
     echoes: float = Field(0.0, ge=0, description="share of samples of echoes, a b a, to begin with (a weight)")
+    fact_echoes: float = Field(
+        0.0, ge=0, le=1, description="share of echoes that are a story's facts, each with its person again"
+    )
     pairs: float = Field(
         0.0, ge=0, description="share of samples of pairs a b, in which b is to follow a again (a weight)"
     )

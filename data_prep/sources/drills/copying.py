@@ -4,7 +4,8 @@ A model finds what followed an earlier occurrence of a word by two things: a hea
 one that looks for a token whose predecessor is the present one. An echo (a b a) needs the first alone and is learned
 at once; a pair (a b, and later b after a) needs both, and is learned soon after, at random distances and among few
 others; a stretch that comes again is the same without an end. Without echoes, the second and the third stay at "one
-of the words of this text" for millions of tokens, and at a fixed distance they would be learned by position.
+of the words of this text" for millions of tokens, and at a fixed distance they would be learned by position. The echo
+of a fact (its person again) does for a story's sentences what the first does for words: a name is carried along.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from random import Random
 from data_prep.settings import DrillSettings
 from data_prep.sources.drills.passages import Passages
 from data_prep.sources.drills.sample import Piece, length_of
-from data_prep.sources.drills.words import PEOPLE, PLACES, THINGS, words_of
+from data_prep.sources.drills.words import DROPS, MOVES, PEOPLE, PLACES, TAKES, THINGS, words_of
 
 Draw = Callable[[Random, int], list[str]]
 STORY_WORDS = [*PEOPLE, *THINGS, *PLACES]
@@ -27,15 +28,30 @@ MOST_FILLER = 4  # words between two pairs
 
 
 def echoes(generator: Random, characters: int, passages: Passages, settings: DrillSettings) -> list[Piece]:
-    """At most `characters`, but one echo at least: a word, another one, and the first again."""
+    """At most `characters`, but one echo at least: a word, another, and the first again; or a fact and its person."""
     pieces: list[Piece] = []
+    of_facts = generator.random() < settings.fact_echoes
     while True:
-        first, second = generator.sample(STORY_WORDS, 2)
-        found = [Piece(f" {first} {second}"), Piece(f" {first}", "answer"), *filler(generator, passages)]
+        first, between = echo_of_a_fact(generator) if of_facts else echo_of_a_word(generator)
+        found = [Piece(f" {first} {between}"), Piece(f" {first}", "answer"), *filler(generator, passages)]
         characters -= length_of(found)
         if characters < 0 and pieces:
             return pieces
         pieces += found
+
+
+def echo_of_a_word(generator: Random) -> tuple[str, str]:
+    """(a word, another one)."""
+    first, second = generator.sample(STORY_WORDS, 2)
+    return first, second
+
+
+def echo_of_a_fact(generator: Random) -> tuple[str, str]:
+    """(a person, what a fact says of it)."""
+    person = generator.choice(PEOPLE)
+    form = generator.choice((*TAKES, *MOVES, *DROPS))
+    fact = form.format(person="", thing=generator.choice(THINGS), place=generator.choice(PLACES))
+    return person, fact.strip()
 
 
 def pairs(generator: Random, characters: int, passages: Passages, settings: DrillSettings) -> list[Piece]:

@@ -22,6 +22,7 @@ from eval.benchmarks.ruler.prompts import needle_prompt, noise
 PG19 = Path(__file__).resolve().parents[3] / "resources" / "pg19"
 MOVED = re.compile(r"(\w+) (?:walked|moved|went|went back|journeyed|travelled) to the (\w+)\.")
 TOOK = re.compile(r"(\w+) (?:picked up|took|got|grabbed) the (\w+)\.")
+DROPPED = re.compile(r"(\w+) (?:dropped|put down|left) the (\w+)\.")
 ASKED = re.compile(r"\nQuestion: (.*?)\nAnswer:(.*?)(?=\nQuestion: |$)", re.DOTALL)
 SMALL = {"samples": 400, "validation_samples": 60, "characters_min": 100, "characters_max": 1200}
 
@@ -102,6 +103,10 @@ def test_an_echo_is_the_word_before_the_last() -> None:
     for drill in copied("echoes"):
         for begin, end in drill.answers:
             assert drill.text[:begin].split()[-2] == drill.text[begin:end].strip()
+    a_fact = re.compile(rf"(?:{MOVED.pattern}|{TOOK.pattern}|{DROPPED.pattern})$")
+    for drill in copied("echoes", fact_echoes=1):
+        for begin, end in drill.answers:
+            assert drill.text[begin:end].strip() in a_fact.search(drill.text[:begin]).groups()
 
 
 def test_a_pair_stays_together_and_comes_again_at_many_distances() -> None:
@@ -216,6 +221,18 @@ def tokenized(data_prep: Callable, tokenizer_folder: Path, tmp_path: Path) -> Ca
         return output
 
     return tokenize
+
+
+def test_a_tokenizer_trained_on_drills_has_every_name_thing_and_place_whole(
+    data_prep: Callable, tmp_path: Path
+) -> None:
+    settings, folder = tmp_path / "corpus.yaml", tmp_path / "tokenizer"
+    settings.write_text(f"{{source: drills, path: {PG19}, drills: {{samples: 3000, characters_min: 300}}}}")
+    assert data_prep("tokenizer", "--corpus", settings, "--vocab-size", 2048, "--output", folder).code == 0
+    tokenizer = load_tokenizer(folder)
+    parted = [word for word in (*words.PEOPLE, *words.THINGS, *words.PLACES) if len(tokenizer.encode(f" {word}")) > 1]
+    assert not parted
+    assert [tokenizer.piece(token) for token in tokenizer.encode("1997")] == list("1997")
 
 
 def test_the_number_of_workers_changes_no_byte(tokenized: Callable[..., Path]) -> None:

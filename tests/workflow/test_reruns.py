@@ -81,6 +81,14 @@ def test_other_words_in_every_module_are_no_reason(project):
     assert project.to_run() == set()
 
 
+def test_results_are_kept_after_an_edit_by_touching_them(project):
+    project.edit("data_prep/packs/plan.py")
+    assert project.to_run() != set()
+    touched = project.snakemake("--touch", "--profile", "local", "--configfile", "config/demo.yaml")
+    assert touched.returncode == 0, touched.stdout
+    assert project.to_run() == set()
+
+
 def test_an_edit_of_one_function_reruns_the_stages_that_call_it(project):
     registry = project.folder / "contracts/fingerprint.py"
     text = registry.read_text(encoding="utf-8")
@@ -100,7 +108,7 @@ def test_another_default_of_packing_leaves_the_settings_beside_it(project):
     text = settings.read_text(encoding="utf-8")
     assert text.count("MOST_LENGTH = 1 << 27\n") == 1
     settings.write_text(text.replace("MOST_LENGTH = 1 << 27\n", "MOST_LENGTH = 1 << 26\n"), encoding="utf-8")
-    assert project.to_run() == {"pack train", "pack validation"} | trainings(*METHODS)
+    assert project.to_run() == {"pack train", "pack validation", "inspect packs train"} | trainings(*METHODS)
 
 
 def test_editing_tokenizing_leaves_the_tokenizer(project):

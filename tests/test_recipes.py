@@ -1,0 +1,150 @@
+"""The recipes of CONTRIBUTING.md, followed in a copy of the repository: the files that they name are all it takes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from tests.copy_of_repository import REPOSITORY, copy_of_repository
+
+COPIED = ("contracts", "data_prep", "megatron_cdt", "eval", "workflow", "config")
+GENERATED = {"workflow/schemas/config.schema.json", "config/README.md"}
+CORPUS = '''"""A corpus whose documents are the paragraphs of text files."""
+
+from dataclasses import dataclass
+
+from data_prep.sources.source import Document
+from data_prep.sources.text import Text, open_source as open_text
+
+
+@dataclass(frozen=True)
+class Paragraphs(Text):
+    """See data_prep.sources.source.Source."""
+
+    def records(self, shard):
+        for book in super().records(shard):
+            for number, text in enumerate(filter(None, book.text.split("\\n\\n"))):
+                yield Document(f"{book.id}-{number}", text, book.where)
+
+
+def open_source(corpus, split):
+    """The paragraphs of a split."""
+    return Paragraphs(**vars(open_text(corpus, split)))
+'''
+DETECTOR = '''"""Critical are the first tokens of a row."""
+
+
+def opened(folder, device, options):
+    """A function that scores a row's tokens by how early they come."""
+
+    def first(row):
+        length = len(row["input_ids"])
+        return {
+            "token_scores": [1.0 / (1 + place) for place in range(length)],
+            "critical": [int(place < 5) for place in range(length)],
+        }
+
+    return first
+'''
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the repository to add something to."""
+    folder = tmp_path / "repository"
+    copy_of_repository(folder, COPIED)
+    return folder
+
+
+def run(folder: Path, *words: object) -> None:
+    """`python -m WORDS...` in the copy."""
+    command = [sys.executable, "-W", "ignore", "-m", *map(str, words)]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+def add_line(path: Path, after: str, line: str) -> None:
+    """Put one line behind the first that begins a table."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(after) == 1
+    path.write_text(text.replace(after, f"{after}{line}"), encoding="utf-8")
+
+
+def make_schema(folder: Path) -> None:
+    """What `make schema` does."""
+    run(folder, "workflow.schemas.generate")
+    run(folder, "workflow.schemas.describe")
+
+
+def touched(folder: Path) -> set[str]:
+    """The files of the copy that are not as in the repository."""
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for name in COPIED
+        for path in (folder / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    return {
+        name
+        for name, content in files.items()
+        if not (REPOSITORY / name).is_file() or (REPOSITORY / name).read_bytes() != content
+    }
+
+
+def test_a_corpus_is_a_file_and_a_line(copy, tmp_path):
+    (copy / "data_prep/sources/paragraphs.py").write_text(CORPUS, encoding="utf-8")
+    add_line(
+        copy / "data_prep/sources/__init__.py",
+        "ENCODERS = {\n",
+        '    "paragraphs": "data_prep.tokens.encode_document",\n',
+    )
+    make_schema(copy)
+    assert touched(copy) == {"data_prep/sources/paragraphs.py", "data_prep/sources/__init__.py"} | GENERATED
+    schema = json.loads((copy / "workflow/schemas/config.schema.json").read_text())
+    assert "paragraphs" in schema["$defs"]["CorpusSettings"]["properties"]["source"]["enum"]
+    (tmp_path / "books").mkdir()
+    book = (REPOSITORY / "resources/pg19/test/860.txt").read_text(encoding="utf-8").replace("\r\n", "\n")[:20_000]
+    (tmp_path / "books/1.txt").write_text(book, encoding="utf-8")
+    corpus = ("--input", tmp_path / "books", "--source", "paragraphs")
+    run(copy, "data_prep", "tokenizer", *corpus, "--vocab-size", 400, "--output", tmp_path / "tokenizer")
+    words = ("--tokenizer", tmp_path / "tokenizer", "--output", tmp_path / "tokens")
+    run(copy, "data_prep", "tokenize", *corpus, *words)
+    counts = json.loads((tmp_path / "tokens/manifest.json").read_text())["counts"]
+    paragraphs = [text for text in book.split("\n\n") if text]
+    assert str(len(paragraphs)) in json.dumps(counts)
+    assert len(paragraphs) > 20
+
+
+def test_a_detector_is_a_file_and_a_line(copy, tmp_path):
+    (copy / "eval/detection/first.py").write_text(DETECTOR, encoding="utf-8")
+    add_line(
+        copy / "eval/detection/detectors.py",
+        "DETECTORS = {\n",
+        '    "first": Detector("first tokens", "eval.detection.first"),\n',
+    )
+    make_schema(copy)
+    assert touched(copy) == {"eval/detection/first.py", "eval/detection/detectors.py"} | GENERATED
+    corpus = ("--input", REPOSITORY / "resources/pg19/test", "--source", "text")
+    run(copy, "data_prep", "tokenizer", *corpus, "--vocab-size", 400, "--output", tmp_path / "tokenizer")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=400, **sizes)).save_pretrained(tmp_path / "model")
+    for file in (tmp_path / "tokenizer").iterdir():
+        (tmp_path / "model" / file.name).write_bytes(file.read_bytes())
+    settings = json.dumps({"lengths": [480], "benchmarks": {"hops": {"samples": 2, "emojis": 2}}})
+    cell = ("--benchmark", "hops", "--task", "2hop", "--length", 480, "--tokenizer", tmp_path / "tokenizer")
+    data = ("--data", f"books={REPOSITORY / 'resources/pg19'}")
+    run(copy, "eval", "build", *cell, *data, "--settings", settings, "--output", tmp_path / "480.jsonl")
+    given = ("--model", tmp_path / "model", "--samples", tmp_path / "480.jsonl", "--device", "cpu")
+    detecting = json.dumps({"detection": {"methods": ["first"]}})
+    run(
+        *(copy, "eval", "generate", *given, "--detector", "first", "--settings", detecting),
+        *("--output", tmp_path / "found.jsonl"),
+    )
+    header, *rows = map(json.loads, (tmp_path / "found.jsonl").read_text().splitlines())
+    assert header["detector"] == "first"
+    assert [row["critical"][:6] for row in rows] == [[1, 1, 1, 1, 1, 0]] * 2

@@ -108,7 +108,7 @@ class HuggingFaceTokenizer:
         return encoding.ids, encoding.offsets
 
     def encode_pieces(self, pieces: Sequence[str | int]) -> tuple[list[int], list[tuple[int, int]]]:
-        texts = [piece for piece in pieces if isinstance(piece, str)]
+        texts = "".join(piece if isinstance(piece, str) else "\0" for piece in pieces)
         special = [piece for piece in pieces if isinstance(piece, int)]
         spelled = "".join(piece if isinstance(piece, str) else self.names[piece] for piece in pieces)
         self.tokenizer.encode_special_tokens = False
@@ -117,11 +117,10 @@ class HuggingFaceTokenizer:
         finally:
             self.tokenizer.encode_special_tokens = True
         # What the library does not take for special tokens where they are spelled, transformers does not either.
-        if [token for token in encoding.ids if token in self.names] == special or not any(
-            name in text for text in texts for name in self.special_tokens
-        ):
-            return encoding.ids, encoding.offsets
-        return self.encode_marked(pieces)
+        as_given = [token for token in encoding.ids if token in self.names] == special
+        if not as_given and any(name in texts for name in self.special_tokens):
+            return self.encode_marked(pieces)
+        return encoding.ids, encoding.offsets
 
     def encode_marked(self, pieces: Sequence[str | int]) -> tuple[list[int], list[tuple[int, int]]]:
         """The same where a text spells a special token: marks of the same length stand for the real ones."""

@@ -109,17 +109,14 @@ class HuggingFaceTokenizer:
 
     def encode_pieces(self, pieces: Sequence[str | int]) -> tuple[list[int], list[tuple[int, int]]]:
         texts = "".join(piece if isinstance(piece, str) else "\0" for piece in pieces)
-        special = [piece for piece in pieces if isinstance(piece, int)]
+        if any(name in texts for name in self.special_tokens):
+            return self.encode_marked(pieces)
         spelled = "".join(piece if isinstance(piece, str) else self.names[piece] for piece in pieces)
         self.tokenizer.encode_special_tokens = False
         try:
             encoding = self.tokenizer.encode(spelled, add_special_tokens=False)
         finally:
             self.tokenizer.encode_special_tokens = True
-        # What the library does not take for special tokens where they are spelled, transformers does not either.
-        as_given = [token for token in encoding.ids if token in self.names] == special
-        if not as_given and any(name in texts for name in self.special_tokens):
-            return self.encode_marked(pieces)
         return encoding.ids, encoding.offsets
 
     def encode_marked(self, pieces: Sequence[str | int]) -> tuple[list[int], list[tuple[int, int]]]:

@@ -1,9 +1,11 @@
 """Texts with special tokens between them have the ids that transformers gives to the whole text."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+import sentencepiece
 import tokenizers
 import transformers
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from contracts.tokenizer import Tokenizer, load_tokenizer
+from data_prep.tokenizer.huggingface import sentencepiece_to_huggingface
 
 BOS, EOS = "<s>", "</s>"
 TEXT = "it was the best of times, it was the worst of times: caf\u00e9, 1775 [user] a.b\n"
@@ -126,3 +129,44 @@ def test_a_text_that_spells_a_special_token_stays_text(ours, before, message, af
 @given(text=texts)
 def test_plain_text_has_the_ids_that_transformers_gives(ours, theirs, text) -> None:
     assert ours.encode(text) == ours.encode_array(text).tolist() == theirs(text, add_special_tokens=False)["input_ids"]
+
+
+LEGACIES = {
+    name: config
+    for name, (_, _, _, config) in FAMILIES.items()
+    if config["tokenizer_class"] != "PreTrainedTokenizerFast"
+}
+
+
+@pytest.fixture(scope="module", params=LEGACIES)
+def llama(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, object]:
+    """A sentencepiece model beside a tokenizer_config.json, and what transformers makes of the same vocabulary."""
+    model, place = io.BytesIO(), tmp_path_factory.mktemp("llama")
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([TEXT] * 20),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=340,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    (place / "ours").mkdir()
+    (place / "ours/tokenizer.model").write_bytes(model.getvalue())
+    (place / "theirs").mkdir()
+    sentencepiece_to_huggingface(place / "ours/tokenizer.model").save(str(place / "theirs/tokenizer.json"))
+    fixed = {"bos_token": BOS, "eos_token": EOS, "unk_token": "<unk>", "clean_up_tokenization_spaces": False}
+    for folder in ("ours", "theirs"):
+        config = json.dumps(LEGACIES[request.param] | fixed)
+        (place / folder / "tokenizer_config.json").write_text(config, encoding="utf-8")
+    return load_tokenizer(place / "ours"), transformers.AutoTokenizer.from_pretrained(place / "theirs")
+
+
+@settings(max_examples=60, deadline=None)
+@given(pieces=st.lists(st.one_of(texts, special), max_size=7))
+def test_a_sentencepiece_model_of_llama_puts_marks_where_transformers_does(llama, pieces) -> None:
+    ours, theirs = llama
+    ids, offsets = ours.encode_pieces(pieces)
+    assert ids == theirs(rendered(ours, pieces), add_special_tokens=False)["input_ids"]
+    assert len(offsets) == len(ids)

@@ -43,10 +43,10 @@ def template_text(path: str | None, tokenizer_path: Path) -> str:
                 shown = shown_path(path)
                 raise InputError(f"chat_template: {shown} is a template's text; write it to a file and name that")
             raise InputError(f"{shown_path(path)}: no such chat template; correct chat_template in the settings")
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     folder = tokenizer_path if tokenizer_path.is_dir() else tokenizer_path.parent
     if (folder / TEMPLATE_NAME).is_file():
-        return (folder / TEMPLATE_NAME).read_text(encoding="utf-8")
+        return (folder / TEMPLATE_NAME).read_text(encoding="utf-8-sig")
     found = read_companion(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(found, list):
         found = {entry["name"]: entry["template"] for entry in found}.get("default")

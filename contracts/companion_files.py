@@ -19,12 +19,32 @@ def named_token(path: Path, role: str) -> str | None:
     return None
 
 
+# The classes of transformers that make their own rule for the first space mark, whatever tokenizer.json says.
+LLAMA_CLASSES = ("LlamaTokenizer", "LlamaTokenizerFast")
+
+
+def prefix_scheme(path: Path) -> str | None:
+    """Where transformers (5.x) puts a space mark: before the `first` text, `always` after a special token too, `never`.
+
+    None where the companion files of `path` name no Llama tokenizer: then the vocabulary's own file says it.
+    """
+    config = read_companion(path.with_name("tokenizer_config.json"))
+    kind = config.get("tokenizer_class")
+    if kind is None and read_companion(path.with_name("config.json")).get("model_type") == "llama":
+        kind = LLAMA_CLASSES[0] if config else None
+    if kind not in LLAMA_CLASSES:
+        return None
+    if config.get("add_prefix_space") is False:
+        return "never" if config.get("legacy") else "first"
+    return "always" if config.get("legacy") else "first"
+
+
 def read_companion(path: Path) -> dict:
     """The JSON object in a companion file, or {} where there is none."""
     if not path.is_file():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise InputError(f"{path} line {error.lineno}: not valid JSON; fetch the file again") from None
 

@@ -5,7 +5,7 @@ Invariant: the ids are sentencepiece's own; control pieces such as <s> never com
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
+from contracts.companion_files import prefix_scheme
 from contracts.errors import InputError
 from contracts.fingerprint import sha256_file
-from contracts.text_pieces import ACROSS_SPACE, BEFORE_SPACE, SPACE_MARK, pieces_of, words_stand_alone
+from contracts.text_pieces import ACROSS_SPACE, BEFORE_SPACE, SPACE_MARK, encode_runs, pieces_of, words_stand_alone
 
 
 class SentencePieceTokenizer:
@@ -27,11 +28,13 @@ class SentencePieceTokenizer:
         self.bos_id = id_or_none(self.processor.bos_id())
         self.eos_id = id_or_none(self.processor.eos_id())
         self.digest = sha256_file(path)
+        self.scheme = prefix_scheme(path)
         self.special_tokens = {
             self.processor.id_to_piece(token): token
             for token in range(self.vocab_size)
             if self.processor.is_control(token) or self.processor.is_unknown(token)
         }
+        self.names = {token: name for name, token in self.special_tokens.items()}
 
     def encode(self, text: str) -> list[int]:
         return self.processor.encode(text)
@@ -59,6 +62,26 @@ class SentencePieceTokenizer:
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         mapping = self.processor.encode(text, return_type="offset_mapping")
         return mapping["ids"], self.widen_bytes(mapping["ids"], mapping["offsets"])
+
+    def encode_pieces(self, pieces: Sequence[str | int]) -> tuple[list[int], list[tuple[int, int]]]:
+        return encode_runs(pieces, self.names, self.encode_run)
+
+    def encode_run(self, text: str, is_first: bool) -> tuple[list[int], list[tuple[int, int]]]:
+        """The ids and offsets of a text between special tokens, with or without a space mark before it."""
+        if self.scheme is None or not text:
+            return self.encode_with_offsets(text)
+        marked = self.scheme == "always" or (self.scheme == "first" and is_first)
+        if marked and not text.startswith((" ", SPACE_MARK)):
+            return self.encode_with_offsets(text)
+        mapping = self.unmarked.encode(text, return_type="offset_mapping")
+        return mapping["ids"], self.widen_bytes(mapping["ids"], mapping["offsets"])
+
+    @cached_property
+    def unmarked(self) -> sentencepiece.SentencePieceProcessor:
+        """The same model without the space mark before a text."""
+        return sentencepiece.SentencePieceProcessor(
+            model_proto=self.processor.serialized_model_proto() + NO_DUMMY_PREFIX
+        )
 
     def widen_bytes(self, ids: list[int], offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Give every byte of a character the character's span; sentencepiece gives it to the last byte only."""
@@ -97,6 +120,8 @@ MODEL_TYPE, SPACE_AS_SUFFIX = 3, 24
 CHARSMAP, DUMMY_PREFIX, REMOVE_SPACES, ESCAPE_SPACES = 2, 3, 4, 5
 BPE = 2
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+# normalizer_spec { add_dummy_prefix: false }: protobuf merges what comes later into what was said before.
+NO_DUMMY_PREFIX = bytes([NORMALIZER_SPEC << 3 | BYTES, 2, DUMMY_PREFIX << 3 | VARINT, 0])
 
 
 @dataclass(frozen=True)

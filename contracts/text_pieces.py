@@ -6,13 +6,14 @@ never join a space to what stands before it, so the words before and after the c
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 
 SPACE_MARK = "\u2581"  # how such vocabularies write a space
 PIECE = 4096  # characters; a whole book no longer fits the processor's caches while its pairs are merged
 BEFORE_SPACE = re.compile(f"[^ {SPACE_MARK}](?= )")
 # Where a mark is put before every text, the mark of the next piece stands for the space, which is left out.
-ACROSS_SPACE = re.compile(f"[^ {SPACE_MARK}] (?=[^ ])")
+ACROSS_SPACE = re.compile(f"[^ {SPACE_MARK}] (?=[^ {SPACE_MARK}])")
 
 
 def pieces_of(text: str, cut: re.Pattern[str] | None, size: int = PIECE) -> list[str]:
@@ -25,6 +26,26 @@ def pieces_of(text: str, cut: re.Pattern[str] | None, size: int = PIECE) -> list
         found.append(text[begin : place.start() + 1])
         begin = place.end()
     return [*found, text[begin:]]
+
+
+def encode_runs(
+    pieces: Sequence[str | int], names: Mapping[int, str], encode: Callable[[str, bool], tuple[list[int], list]]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Runs of text encoded by themselves with the special tokens between them; offsets as Tokenizer.encode_pieces says.
+
+    `encode` gets a run and whether everything begins with it.
+    """
+    ids: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    place = 0
+    for is_special, group in groupby(pieces, key=lambda piece: isinstance(piece, int)):
+        for piece in group if is_special else ["".join(group)]:
+            text = names[piece] if is_special else piece
+            found, spans = ([piece], [(0, len(text))]) if is_special else encode(text, place == 0)
+            ids += found
+            offsets += [(place + begin, place + end) for begin, end in spans]
+            place += len(text)
+    return ids, offsets
 
 
 def words_stand_alone(vocabulary: Iterable[str]) -> bool:

@@ -9,6 +9,7 @@ ranks, under the names of Llama 3.1, and never come out of text.
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import tiktoken
 from contracts.companion_files import named_token, readable_bytes
 from contracts.errors import InputError
 from contracts.fingerprint import sha256_file
+from contracts.text_pieces import encode_runs
 
 # How Llama 3 cuts text into words before it merges bytes (published with its tokenizer.model).
 LLAMA3_PATTERN = (
@@ -85,6 +87,9 @@ class TiktokenTokenizer:
         character = np.cumsum((content & 0xC0) != 0x80) - 1
         begins = np.concatenate([[0], ends[:-1]]).astype(np.int64) if ids else ends
         return ids, list(zip(character[begins].tolist(), (character[ends - 1] + 1).tolist(), strict=True))
+
+    def encode_pieces(self, pieces: Sequence[str | int]) -> tuple[list[int], list[tuple[int, int]]]:
+        return encode_runs(pieces, self.names, lambda text, _: self.encode_with_offsets(text))
 
     def decode(self, ids: list[int]) -> str:
         return self.encoding.decode([int(token) for token in ids if int(token) not in self.names])

@@ -8,7 +8,7 @@ book); nothing adds BOS or EOS but the caller; `digest` names the bytes that the
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +32,7 @@ class Tokenizer(Protocol):
     eos_id: int | None
     digest: str
     special_tokens: Mapping[str, int]
+    names: Mapping[int, str]  # of the special tokens
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, and nothing else: no BOS, no EOS, no special token."""
@@ -44,6 +45,13 @@ class Tokenizer(Protocol):
 
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids, and for each the characters of `text` that it spells (for a byte: its whole character)."""
+
+    def encode_pieces(self, pieces: Sequence[str | int]) -> tuple[list[int], list[tuple[int, int]]]:
+        """The ids of a text in pieces, the special tokens in it given as their ids; and offsets as above.
+
+        The ids are those that transformers gives to the text with the special tokens spelled out; other text stays
+        text, whatever it spells. Offsets count characters of that spelled text.
+        """
 
     def decode(self, ids: list[int]) -> str:
         """The text of `ids`; special tokens leave no trace, bytes that are no UTF-8 become U+FFFD."""

@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.folder, "name a folder that data_prep made")
+    if not any(folder.iterdir()):
+        raise InputError(f"{folder}: an empty folder; name one that data_prep made (a tokenizer, tokens or packs)")
     manifest = read_manifest(folder)
     check = check_of_stage(folder, manifest)
     verify_files(folder, manifest)

@@ -5,6 +5,7 @@ listed, on the number of workers, or on the locale. A record that cannot be read
 place among the others: whether that ends the run is not the source's to decide.
 """
 
+import codecs
 import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -169,7 +170,8 @@ def read_document(path: Path, name: str, most_bytes: int) -> Document | BadRecor
 
 def not_utf8(where: str, content: bytes, error: UnicodeDecodeError) -> BadRecord:
     """The complaint about bytes that are no text."""
-    detail = f"byte 0x{content[error.start]:02X} is not UTF-8"
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    detail = "the text is UTF-16" if is_utf16 else f"byte 0x{error.object[error.start]:02X} is not UTF-8"
     return BadRecord(where, "not UTF-8", detail, "save the file as UTF-8 or fetch it again", content[:RECORD_EXCERPT])
 
 

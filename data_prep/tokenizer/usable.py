@@ -32,6 +32,6 @@ def model_vocabulary(config: Path) -> int | None:
     if not config.is_file():
         return None
     try:
-        return json.loads(config.read_text(encoding="utf-8")).get("vocab_size")
+        return json.loads(config.read_text(encoding="utf-8-sig")).get("vocab_size")
     except (json.JSONDecodeError, AttributeError):
         raise InputError(f"{config}: not a model's config.json; fetch the file again") from None

@@ -27,13 +27,13 @@ class DrillEncoder:
             return self.passages.encode(record)
         made = Conversation(self.tokenizer)
         if self.settings.bos:
-            made.add_special(self.tokenizer.bos_id)
+            made.add_outside(self.tokenizer.bos_id)
         marks = [("answer", *span) for span in record.answers] + [("evidence", *span) for span in record.evidence]
         made.add_text(record.text, marks)
-        made.end_run()
+        made.encode()
         if self.settings.eos:
             ends_in_answer = bool(record.answers) and record.answers[-1][1] == len(record.text)
-            made.add_special(self.tokenizer.eos_id, "answer" if ends_in_answer else None)
+            made.add_outside(self.tokenizer.eos_id, "answer" if ends_in_answer else None)
         labels, evidence = (joined(made.spans.get(kind, [])) for kind in ("answer", "evidence"))
         ids = np.array(made.ids, dtype=np.int32)
         return Encoded(ids, len(record.text), made.added, label_spans=labels, evidence_spans=evidence)

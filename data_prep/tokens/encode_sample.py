@@ -22,33 +22,42 @@ Mark = tuple[str, int, int]
 
 @dataclass
 class Conversation:
-    """A conversation in the making: runs of text are encoded as a whole, special tokens lie between them."""
+    """A conversation in the making: texts and special tokens, which are encoded together."""
 
     tokenizer: Tokenizer
-    ids: list[int] = field(default_factory=list)
-    added: int = 0  # special tokens so far
-    spans: dict[str, TokenSpans] = field(default_factory=dict)  # of each kind of mark
-    text: list[str] = field(default_factory=list)  # the run that is not encoded yet
-    length: int = 0  # characters of it
+    pieces: list[str | int] = field(default_factory=list)  # texts, and ids of special tokens
+    length: int = 0  # characters so far, with the special tokens spelled out
     marks: list[Mark] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)  # once it is encoded
+    spans: dict[str, TokenSpans] = field(default_factory=dict)  # of each kind of mark
+
+    @property
+    def added(self) -> int:
+        """Special tokens among the ids."""
+        return int(np.isin(self.ids, list(self.tokenizer.special_tokens.values())).sum())
 
     def add_text(self, text: str, marks: list[Mark] | None = None) -> None:
         """Go on with `text`; marks count its characters."""
         self.marks += [(kind, self.length + begin, self.length + end) for kind, begin, end in marks or []]
-        self.text.append(text)
+        self.pieces.append(text)
         self.length += len(text)
 
     def add_special(self, token: int, kind: str | None = None) -> None:
-        """End the run and add one special token, marked as `kind`."""
-        self.end_run()
+        """Go on with one special token, marked as `kind`."""
+        width = len(self.tokenizer.names[token])
+        self.marks += [(kind, self.length, self.length + width)] if kind else []
+        self.pieces.append(token)
+        self.length += width
+
+    def add_outside(self, token: int, kind: str | None = None) -> None:
+        """Add a token that is no part of the text, marked as `kind`: BOS before all of it, EOS after the rest."""
         if kind:
             self.spans.setdefault(kind, []).append((len(self.ids), len(self.ids) + 1))
         self.ids.append(token)
-        self.added += 1
 
-    def end_run(self) -> None:
-        """Encode the run; marks on characters become spans of tokens."""
-        ids, offsets = self.tokenizer.encode_with_offsets("".join(self.text))
+    def encode(self) -> None:
+        """Encode all pieces; marks on characters become spans of tokens."""
+        ids, offsets = self.tokenizer.encode_pieces(self.pieces)
         begins, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
         for kind, begin, end in self.marks:
             first = int(np.searchsorted(ends, begin, side="right"))
@@ -56,7 +65,6 @@ class Conversation:
             if first < beyond:
                 self.spans.setdefault(kind, []).append((len(self.ids) + first, len(self.ids) + beyond))
         self.ids += ids
-        self.text, self.length, self.marks = [], 0, []
 
 
 class SampleEncoder:
@@ -65,7 +73,8 @@ class SampleEncoder:
     def __init__(self, tokenizer: Tokenizer, settings: TokenizeSettings, frame: ChatFrame) -> None:
         self.tokenizer = tokenizer
         self.wanted = settings.samples
-        self.frame = with_specials(frame, tokenizer, settings)
+        self.frame = frame
+        self.outside = outside_tokens(frame, tokenizer, settings)
 
     def encode(self, record: Sample) -> Encoded | BadRecord:
         reason = unwanted(record, self.wanted)
@@ -90,14 +99,20 @@ class SampleEncoder:
     def conversation(self, record: Sample) -> Conversation:
         """The template's pieces with the two messages between them."""
         made = Conversation(self.tokenizer)
+        bos, eos = self.outside
+        if bos is not None:
+            made.add_outside(bos)
         add_pieces(made, self.frame.before)
         made.add_text(record.prompt, [("evidence", begin, end) for begin, end in record.evidence or ()])
         add_pieces(made, self.frame.between)
         made.add_text(record.answer, [("answer", 0, len(record.answer))])
-        stop = next((place for place, piece in enumerate(self.frame.after) if isinstance(piece, int)), -1)
+        last = len(self.frame.after) - 1
+        stop = next((place for place, piece in enumerate(self.frame.after) if isinstance(piece, int)), last)
         add_pieces(made, self.frame.after[: stop + 1], "answer")
         add_pieces(made, self.frame.after[stop + 1 :])
-        made.end_run()
+        made.encode()
+        if eos is not None:
+            made.add_outside(eos, "answer")
         return made
 
 
@@ -110,16 +125,14 @@ def add_pieces(made: Conversation, pieces: tuple[str | int, ...], kind: str | No
             made.add_text(piece, [(kind, 0, len(piece))] if kind else None)
 
 
-def with_specials(frame: ChatFrame, tokenizer: Tokenizer, settings: TokenizeSettings) -> ChatFrame:
-    """The frame with the BOS and EOS that the settings ask for, where the template has none of its own."""
-    before, after = frame.before, frame.after
-    if settings.bos and before[:1] != (tokenizer.bos_id,):
-        before = (tokenizer.bos_id, *before)
-    if not any(isinstance(piece, int) for piece in after):
-        if not settings.eos:
-            raise InputError("chat template: no special token ends an answer; set tokenize.eos: true or choose another")
-        after = (*after, tokenizer.eos_id)
-    return ChatFrame(before, frame.between, after)
+def outside_tokens(frame: ChatFrame, tokenizer: Tokenizer, settings: TokenizeSettings) -> tuple[int | None, int | None]:
+    """The BOS and EOS that the settings ask for, where the template has none of its own."""
+    bos = tokenizer.bos_id if settings.bos and frame.before[:1] != (tokenizer.bos_id,) else None
+    if any(isinstance(piece, int) for piece in frame.after):
+        return bos, None
+    if not settings.eos:
+        raise InputError("chat template: no special token ends an answer; set tokenize.eos: true or choose another")
+    return bos, tokenizer.eos_id
 
 
 def unwanted(record: Sample, wanted: SampleSettings) -> str | None:

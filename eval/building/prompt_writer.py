@@ -47,23 +47,10 @@ class PromptWriter:
         if not (chat and self.settings.chat_template):
             beginning = [self.tokenizer.bos_id] if self.begins_with_bos else []
             return [*beginning, *self.tokenizer.encode(text + answer_prefix)]
-        ids: list[int] = []
-        for piece in joined([*self.frame.before, text.strip(), *self.frame.between, answer_prefix]):
-            ids += [piece] if isinstance(piece, int) else self.tokenizer.encode(piece)
-        return ids
+        pieces = [*self.frame.before, text.strip(), *self.frame.between, answer_prefix]
+        return self.tokenizer.encode_pieces(pieces)[0]
 
     @property
     def begins_with_bos(self) -> bool:
         """Whether a plain prompt starts with BOS."""
         return self.settings.begin_with_bos and self.tokenizer.bos_id is not None
-
-
-def joined(pieces: list[str | int]) -> list[str | int]:
-    """Neighbouring texts as one, so that a token may span them; empty texts left out."""
-    result: list[str | int] = []
-    for piece in pieces:
-        if isinstance(piece, str) and result and isinstance(result[-1], str):
-            result[-1] += piece
-        elif piece != "":
-            result.append(piece)
-    return result

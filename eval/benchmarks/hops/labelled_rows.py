@@ -9,7 +9,6 @@ turn, and the answer begins the model's.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from contracts.chat_template import ChatFrame
 from eval.building.context import BuildContext
@@ -69,21 +68,15 @@ def after(template: Sequence[str | int], piece: Piece) -> list[Piece]:
 
 
 def encoded(context: BuildContext, pieces: list[Piece]) -> Iterator[tuple[str, list[int]]]:
-    """(kind, tokens) of every piece; what stands between two special tokens is tokenized as one text."""
-    for special, group in groupby(pieces, key=lambda piece: piece.token is not None):
-        members = list(group)
-        if special:
-            yield from ((piece.kind, [piece.token]) for piece in members)
-        else:
-            yield from encoded_text(context, members)
-
-
-def encoded_text(context: BuildContext, pieces: list[Piece]) -> Iterator[tuple[str, list[int]]]:
-    """(kind, tokens) of every piece of one text."""
-    ids, offsets = context.tokenizer.encode_with_offsets("".join(piece.text for piece in pieces))
+    """(kind, tokens) of every piece; all but what the settings put before the text is tokenized as one text."""
+    yield from ((piece.kind, [piece.token]) for piece in pieces if piece.kind == "start")
+    rest = [piece for piece in pieces if piece.kind != "start"]
+    ids, offsets = context.tokenizer.encode_pieces(
+        [piece.text if piece.token is None else piece.token for piece in rest]
+    )
     end_of_text, token = 0, 0
-    for piece in pieces:
-        end_of_text += len(piece.text)
+    for piece in rest:
+        end_of_text += len(piece.text if piece.token is None else context.tokenizer.names[piece.token])
         first = token
         while token < len(ids) and offsets[token][0] < end_of_text:
             token += 1

@@ -70,7 +70,10 @@ def test_a_folder_of_somebody_else_is_refused(
     data_prep: Callable, refused: Callable, tmp_path: Path, command: str
 ) -> None:
     assert refused(data_prep(command, tmp_path / "absent"), "no such folder")
+    assert refused(data_prep(command, tmp_path), "an empty folder; name one that data_prep made")
+    (tmp_path / "something").write_text("else")
     assert refused(data_prep(command, tmp_path), "no manifest")
+    (tmp_path / "something").unlink()
     (tmp_path / "manifest.json").write_text(
         '{"stage": "train", "outputs": {}, "counts": {}, "settings": {}, "settings_sha256": '
         '"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}'

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from contracts import command_line
 from contracts.code_reach import REPOSITORY, code_fingerprint, imported_modules, module_source
+from data_prep.sources import ENCODERS
 from eval.registry import BENCHMARKS
 from workflow.audit.checks.difference import Audited, Difference
 from workflow.audit.checks.settings import manifest_of
@@ -66,6 +67,11 @@ def candidates(command: str, loaded: Mapping[str, str]) -> Iterator[str]:
     brought = {name for loaded_by_name in by_name for name in closure(loaded_by_name) - {loaded_by_name}}
     for root in (command, *imported):
         yield code_fingerprint(root, *sorted(by_name - brought))
+    # Tokens name the module of their source and the one that encodes it, which other modules may import too.
+    for source, encoder in ENCODERS.items():
+        if f"data_prep.sources.{source}" in stage:
+            yield code_fingerprint(command, f"data_prep.sources.{source}", encoder)
+            yield code_fingerprint(command, f"data_prep.sources.{source}")
     # A task's samples and scores name the one function that made them.
     tasks = [task for benchmark in BENCHMARKS.values() for task in benchmark.tasks.values()]
     for function in sorted({name for task in tasks for name in (task.build, task.score)}):

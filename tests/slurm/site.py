@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -82,7 +83,7 @@ class Cluster:
 
     def say(self, *command: str) -> str:
         """What one of Slurm's commands prints."""
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
 
     def process_of(self, daemon: str) -> int:
         """The process id of slurmctld, or of `slurmd-node2`."""
@@ -173,6 +174,11 @@ class Clone:
     def states(self, rule: str) -> list[str]:
         """The states of those jobs."""
         return [state for _, state in self.jobs(rule)]
+
+    def seconds_of(self, job: str) -> int:
+        """For how long a Slurm job has been running."""
+        began = self.cluster.say("squeue", "--noheader", "--format=%S", f"--jobs={job}").strip()
+        return int((datetime.now() - datetime.fromisoformat(began)).total_seconds()) + 1
 
     def trainers(self) -> list[psutil.Process]:
         """The processes of this copy's trainings, by rank."""

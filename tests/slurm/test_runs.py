@@ -45,19 +45,20 @@ def cancelled(clone: Clone) -> None:
     trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
     [(job, _)] = clone.jobs("train_method")
     clone.cluster.say("scancel", job)
-    until(lambda: has_met(trainers[0], signal.SIGTERM), "the signal of scancel", 30)
+    until(lambda: has_met(trainers[0], signal.SIGTERM), "the signal of scancel")
     go_on(trainers)
     clone.finish(snakemake)
 
 
 def out_of_time(clone: Clone) -> None:
-    """The training's job comes close to its time limit: it is made the two minutes of the profile's --signal."""
+    """The training's job comes close to its time limit: the two minutes of the profile's --signal are left of it."""
     clone.forget(*TRAINING)
     snakemake = clone.start("train")
     trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
     [(job, _)] = clone.jobs("train_method")
-    clone.cluster.say("scontrol", "update", f"JobId={job}", "TimeLimit=2")
-    until(lambda: has_met(trainers[0], signal.SIGUSR1), "the signal before the time limit", 120)
+    spent = -(-clone.seconds_of(job) // 60)
+    clone.cluster.say("scontrol", "update", f"JobId={job}", f"TimeLimit={spent + 2}")
+    until(lambda: has_met(trainers[0], signal.SIGUSR1), "the signal before the time limit")
     go_on(trainers)
     clone.finish(snakemake)
 
@@ -67,11 +68,11 @@ def snakemake_killed(clone: Clone) -> None:
     clone.forget(*TRAINING)
     snakemake = clone.start("train")
     trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
-    assert clone.start("train").wait(timeout=60) == 2
+    assert clone.start("train").wait(timeout=240) == 2
     snakemake.kill()
     snakemake.wait()
     third = clone.start("train")
-    until(lambda: "Waiting for Slurm jobs" in clone.said(), "the third Snakemake", 60)
+    until(lambda: "Waiting for Slurm jobs" in clone.said(), "the third Snakemake")
     go_on(trainers)
     clone.finish(third)
 
@@ -87,12 +88,12 @@ def by_the_launcher_of_torch(clone: Clone) -> None:
     """The training's command by hand: `srun` starts torch.distributed.run on two nodes in place of our launcher."""
     clone.forget(*TRAINING)
     planned = clone.start("train", "--dry-run")
-    assert planned.wait(timeout=120) == 0, clone.said()[-6000:]
+    assert planned.wait(timeout=240) == 0, clone.said()[-6000:]
     [arguments] = re.findall(r"-m megatron_cdt (train .*) --if-changed", clone.said())
     script = clone.folder / "by-hand.sh"
     script.write_text(BY_HAND.format(arguments=arguments), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(clone.folder)}
-    subprocess.run(["sbatch", "--wait", script], cwd=clone.folder, env=environment, check=True, timeout=300)
+    subprocess.run(["sbatch", "--wait", script], cwd=clone.folder, env=environment, check=True, timeout=900)
 
 
 def audited(clone: Clone) -> None:
@@ -178,7 +179,7 @@ def node_dies(clone: Clone) -> None:
     go_on(trainers[:1])
     clone.finish(snakemake)
     subprocess.run(["/usr/sbin/slurmd", "-N", node], check=True)
-    until(lambda: "idle" in clone.cluster.say("sinfo", "-h", "-n", node, "-o", "%t"), "the node", 60)
+    until(lambda: "idle" in clone.cluster.say("sinfo", "-h", "-n", node, "-o", "%t"), "the node")
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 from contracts.text_pieces import PIECE, SPACE_MARK, pieces_of, words_stand_alone
 from contracts.tokenizer import Tokenizer, load_tokenizer
 from tests.contracts.conftest import LINES
+from tests.real_records import REAL_RECORDS
 
-PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "tokenizers"
+PUBLISHED = REAL_RECORDS / "tokenizers"
 BOOKS = Path(__file__).resolve().parents[2] / "resources" / "pg19"
 PIECE_LIST = ["▁", "a", "b", "▁a", "ab", "▁ab", "▁▁"]
 MERGES = [("▁", "a"), ("a", "b"), ("▁a", "b"), ("▁", "▁")]

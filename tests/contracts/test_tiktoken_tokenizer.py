@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from contracts.errors import InputError
 from contracts.tiktoken_tokenizer import LLAMA3_PATTERN, LONGEST_BLANK, TiktokenTokenizer, is_ranks_file, parted
 from contracts.tokenizer import load_tokenizer
+from tests.real_records import REAL_RECORDS
 
-LLAMA3 = Path(__file__).resolve().parents[3] / "shared" / "data" / "tokenizers" / "llama3" / "tokenizer.model"
+LLAMA3 = REAL_RECORDS / "tokenizers/llama3/tokenizer.model"
 BOOKS = Path(__file__).resolve().parents[2] / "resources" / "pg19"
 fragments = st.sampled_from(
     ["the ", "  ", "\n\n", "\r\n", "\t", "1859", "'s", "'LL", "---", "\u4e2d", "\u00e9", "\U0001f600"]

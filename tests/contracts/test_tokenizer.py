@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer, copy_tokenizer, load_tokenizer, tokenizer_files
+from tests.real_records import REAL_RECORDS
 
-PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "tokenizers"
+PUBLISHED = REAL_RECORDS / "tokenizers"
 AWKWARD = "  two  spaces\ttab\r\nCRLF \n\n café \U0001f600 \x00 \ufeff <s></s><unk> 1234 -----"
 
 # U+2581 is how sentencepiece itself writes a space: the one character that it cannot give back.

@@ -4,7 +4,9 @@ import json
 import random
 from pathlib import Path
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "longmit" / "longmit_4hop_datasets.jsonl"
+from tests.real_records import REAL_RECORDS
+
+REAL = REAL_RECORDS / "longmit/longmit_4hop_datasets.jsonl"
 WORDS = [
     "the",
     "age",

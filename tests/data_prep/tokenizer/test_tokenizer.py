@@ -14,9 +14,10 @@ from data_prep.settings import CorpusSettings, TokenizerSettings
 from data_prep.sources.source import Document, open_source, with_line_ends
 from data_prep.tokenizer import training as training
 from data_prep.tokenizer.huggingface import PROBES
+from tests.real_records import REAL_RECORDS
 
 BOOKS = Path(__file__).resolve().parents[3] / "resources" / "pg19"
-PUBLISHED = BOOKS.parents[2] / "shared" / "data" / "tokenizers"
+PUBLISHED = REAL_RECORDS / "tokenizers"
 
 # U+2581 is how sentencepiece itself writes a space: the one character that it cannot give back.
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\u2581")

@@ -22,8 +22,9 @@ from data_prep.tokens.encode_sample import SampleEncoder, encoder_of
 from data_prep.tokens.reader import TokensReader
 from tests.data_prep.conftest import TEMPLATE
 from tests.data_prep.records import REAL, longalpaca_record, longmit_record, real_longmit_records, write_jsonl
+from tests.real_records import REAL_RECORDS
 
-LLAMA3 = Path(__file__).resolve().parents[4] / "shared" / "data" / "tokenizers" / "llama3"
+LLAMA3 = REAL_RECORDS / "tokenizers/llama3"
 CORPUS = CorpusSettings(source="longmit", path="-")
 messages = st.lists(
     st.sampled_from(

@@ -1,13 +1,12 @@
 """bAbI's files as questions with their facts."""
 
-from pathlib import Path
-
 import pytest
 
 from contracts.errors import InputError
 from eval.benchmarks.babilong.build import read_task
+from tests.real_records import REAL_RECORDS
 
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data" / "babi" / "tasks_1-20_v1-2" / "en"
+REAL = REAL_RECORDS / "babi/tasks_1-20_v1-2/en"
 STORY = """1 Mary got the milk.
 2 John moved to the bedroom.
 3 Where is Mary? \tgarden\t1 2

@@ -1,7 +1,6 @@
 """A BABILong context is the facts in their order among whole sentences of the books, as long as the length allows."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +11,9 @@ from contracts.tokenizer import load_tokenizer
 from eval.benchmarks.babilong.build import among, build, read_task
 from eval.benchmarks.babilong.prompts import published, question_prompt
 from eval.building.book_sentences import sentences_of
+from tests.real_records import REAL_RECORDS
 
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data"
+REAL = REAL_RECORDS
 
 
 def long_text(row: dict) -> str:

@@ -1,14 +1,14 @@
 """HELMET on real records: the label sets as their authors publish them, and key-value objects of Lost in the Middle."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from eval.benchmarks.helmet import icl, recall
 from eval.benchmarks.helmet.icl import labelled_set
+from tests.real_records import REAL_RECORDS
 
-HELMET = Path(__file__).resolve().parents[5] / "shared" / "data" / "helmet"
+HELMET = REAL_RECORDS / "helmet"
 
 pytestmark = pytest.mark.skipif(not HELMET.is_dir(), reason=f"real records are not at {HELMET}")
 

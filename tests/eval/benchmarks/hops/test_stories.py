@@ -2,14 +2,14 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from contracts.errors import InputError
 from eval.benchmarks.hops.build import build
+from tests.real_records import REAL_RECORDS
 
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data"
+REAL = REAL_RECORDS
 STORY = """1 Daniel went to the office.
 2 Mary took the apple.
 3 John got the milk there.

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from eval.benchmarks.longbench.tasks import TASKS, task_called
+from tests.real_records import REAL_RECORDS
 
 SMALL = Path(__file__).parents[4] / "resources" / "benchmarks" / "longbench"
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data" / "longbench"
+REAL = REAL_RECORDS / "longbench"
 
 
 @pytest.fixture

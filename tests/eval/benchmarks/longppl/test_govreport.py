@@ -15,8 +15,9 @@ from contracts.tokenizer import load_tokenizer
 from eval.benchmarks.longppl import build as longppl
 from eval.benchmarks.longppl.score import score
 from eval.benchmarks.perplexity import build as perplexity
+from tests.real_records import REAL_RECORDS
 
-REPORTS = Path(__file__).resolve().parents[5] / "shared" / "data" / "govreport" / "leval_gov_report_summ.jsonl"
+REPORTS = REAL_RECORDS / "govreport/leval_gov_report_summ.jsonl"
 OPTIONS = {"tasks": ["govreport"], "govreport": {"samples": 2, "least_tokens": 400}}
 KEYS = {"window": 64, "stride": 32, "alpha": 0.05, "beta": -20.0}
 

@@ -9,9 +9,10 @@ from contracts.errors import InputError
 from eval.benchmarks.nq.build import Passage, build, read_questions, spells_any
 from eval.benchmarks.nq.score import score
 from eval.scoring.squad_metrics import normalized
+from tests.real_records import REAL_RECORDS
 
 SMALL = Path(__file__).parents[4] / "resources" / "benchmarks" / "nq.jsonl"
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data" / "nq"
+REAL = REAL_RECORDS / "nq"
 # Made once by Lost in the Middle's own metric on predictions near and far from the small file's answers.
 GOLDEN = json.loads(Path(__file__).with_name("golden_scores.json").read_text(encoding="utf-8"))["rows"]
 

@@ -8,9 +8,10 @@ import pytest
 from contracts.errors import InputError
 from eval.benchmarks.qasper.build import Reference, build, paper_text, read_questions, reference_of
 from eval.benchmarks.qasper.score import score
+from tests.real_records import REAL_RECORDS
 
 SMALL = Path(__file__).parents[4] / "resources" / "benchmarks" / "qasper.json"
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data" / "qasper" / "qasper_sample_small.json"
+REAL = REAL_RECORDS / "qasper/qasper_sample_small.json"
 # Made once by the official evaluator from the small file and predictions near and far from its answers.
 GOLDEN = json.loads(Path(__file__).with_name("golden_scores.json").read_text(encoding="utf-8"))
 

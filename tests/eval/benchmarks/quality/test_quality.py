@@ -9,9 +9,10 @@ import pytest
 from contracts.errors import InputError
 from eval.benchmarks.quality.build import LETTERS, build, plain_text, read_questions
 from eval.benchmarks.quality.score import score
+from tests.real_records import REAL_RECORDS
 
 SMALL = Path(__file__).parents[4] / "resources" / "benchmarks" / "quality.jsonl"
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data"
+REAL = REAL_RECORDS
 
 
 def published(folder: Path, **changes) -> Path:

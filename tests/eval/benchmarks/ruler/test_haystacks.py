@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.benchmarks.ruler.haystacks import EssayWords, essay_text, joined_sentences
+from tests.real_records import REAL_RECORDS
 
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data" / "ruler" / "PaulGrahamEssays.json"
+REAL = REAL_RECORDS / "ruler/PaulGrahamEssays.json"
 # sha256 of `" ".join(sentences)` of the first 300,000 characters of the essays (spaces as the official generator makes
 # them, whole words), the sentences parted by nltk's trained English Punkt: 98 more spaces than the text has.
 TRAINED, MORE_SPACES = "627f43dfec6b0ce331e43974abfd045fd9d62eb6d13c66b15e705ccf30399924", 98

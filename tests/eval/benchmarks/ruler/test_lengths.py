@@ -2,7 +2,6 @@
 
 import importlib
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +12,9 @@ from contracts.tokenizer import load_tokenizer
 from eval.benchmarks.ruler import ALL_TASKS
 from eval.building.filling import fill
 from eval.registry import BENCHMARKS
+from tests.real_records import REAL_RECORDS
 
-PUBLISHED = Path(__file__).resolve().parents[5] / "shared" / "data" / "tokenizers"
+PUBLISHED = REAL_RECORDS / "tokenizers"
 # The small tokenizer needs two or three times the tokens of a real one.
 LENGTHS = {"vt": (1900, 2600), "cwe": (2000, 3000), "qa_1": (700, 2500), "qa_2": (900, 2500)}
 SHORT_EXAMPLE = {"vt": {"example_tokens": 900}}

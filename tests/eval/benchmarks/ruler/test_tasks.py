@@ -12,8 +12,9 @@ from eval.benchmarks.ruler import cwe, fwe, niah, qa, vt
 from eval.benchmarks.ruler.haystacks import DEPTHS
 from eval.benchmarks.ruler.niah import NEEDLE_TASKS
 from eval.benchmarks.ruler.prompts import noise
+from tests.real_records import REAL_RECORDS
 
-REAL = Path(__file__).resolve().parents[5] / "shared" / "data" / "ruler"
+REAL = REAL_RECORDS / "ruler"
 NEEDLE = re.compile(r"One of the special magic (numbers|uuids) for (\S+) is: (\S+?)\.(?=\s|$)")
 
 

@@ -65,7 +65,6 @@ format: $(READY) ## Write the formatting that lint asks for
 .PHONY: schema
 schema: $(READY) ## Write the configuration's schema and config/README.md again from the settings classes
 	python -m workflow.schemas.generate
-	python -m workflow.schemas.describe
 
 .PHONY: dag
 dag: $(READY) ## Draw docs/images/dag.svg (needs graphviz)

@@ -77,7 +77,6 @@ def add_line(path: Path, after: str, line: str) -> None:
 def make_schema(folder: Path) -> None:
     """What `make schema` does."""
     run(folder, "workflow.schemas.generate")
-    run(folder, "workflow.schemas.describe")
 
 
 def touched(folder: Path) -> set[str]:

@@ -8,8 +8,7 @@ import pytest
 from contracts.settings import load_settings
 from tests.workflow.conftest import DEMO, REPOSITORY, demo_with
 from workflow.configuration import Configuration, main
-from workflow.schemas.describe import PAGE, described_page
-from workflow.schemas.generate import SCHEMA, config_schema
+from workflow.schemas.generate import PAGE, SCHEMA, config_schema, described_page
 
 # A key that is not there, a value of the wrong kind, a value out of range, a name that is no name, an absent file.
 WRONG = [

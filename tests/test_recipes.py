@@ -51,6 +51,50 @@ def opened(folder, device, options):
     return first
 '''
 
+BENCHMARK = {
+    "__init__.py": '''"""Colours: which colour was named first? This file: what of it is asked."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from eval.benchmarks.settings import BenchmarkSettings
+
+
+class ColoursSettings(BenchmarkSettings):
+    """Colours: which colour was named first?"""
+
+    tasks: tuple[Literal["first"], ...] = Field(("first",), min_length=1, description="tasks to run (names)")
+    samples: int = Field(5, ge=1, description="questions (count)")
+''',
+    "build.py": '''"""Lists of colours, and the question which was first."""
+
+from eval.building.context import Built
+from eval.building.prompts import Prompt, sample_in_cell
+
+
+def build(context):
+    """The prompts of this cell."""
+    return Built([sample_in_cell(context, question(context.generator(n))) for n in range(context.options.samples)])
+
+
+def question(generator):
+    """One list in another order."""
+    colours = generator.sample(["red", "blue", "green"], 3)
+    text = ", ".join(colours)
+    return Prompt(f"{text}. The first colour was", colours[:1], 4, (0, len(text)))
+''',
+    "score.py": '''"""The share of answers that begin with the colour."""
+
+from eval.scoring.scored import scored_texts
+
+
+def score(task, rows, facts):
+    """Accuracy of the cell and of every sample."""
+    return scored_texts(rows, "accuracy", lambda row: float(row["prediction"].strip().startswith(row["answers"][0])))
+''',
+}
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
@@ -147,3 +191,39 @@ def test_a_detector_is_a_file_and_a_line(copy, tmp_path):
     header, *rows = map(json.loads, (tmp_path / "found.jsonl").read_text().splitlines())
     assert header["detector"] == "first"
     assert [row["critical"][:6] for row in rows] == [[1, 1, 1, 1, 1, 0]] * 2
+
+
+def test_a_benchmark_is_a_package_and_a_line_in_the_registry_and_the_settings(copy, tmp_path):
+    for name, text in BENCHMARK.items():
+        path = copy / "eval/benchmarks/colours" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    task = 'Task("eval.benchmarks.colours.build:build", "eval.benchmarks.colours.score:score")'
+    add_line(copy / "eval/registry.py", "BENCHMARKS = {\n", f'    "colours": Benchmark({{"first": {task}}}),\n')
+    settings = copy / "eval/settings.py"
+    add_line(
+        settings,
+        "from eval.benchmarks.babilong import BabilongSettings\n",
+        "from eval.benchmarks.colours import ColoursSettings\n",
+    )
+    section = '    """The benchmarks to run: those whose section is there; `{}` takes all defaults of one."""\n\n'
+    add_line(settings, section, '    colours: ColoursSettings | None = Field(None, description="the first colour")\n')
+    make_schema(copy)
+    package = {f"eval/benchmarks/colours/{name}" for name in BENCHMARK}
+    assert touched(copy) == package | {"eval/registry.py", "eval/settings.py"} | GENERATED
+    assert "eval.benchmarks.colours.samples" in (copy / "config/README.md").read_text(encoding="utf-8")
+    corpus = ("--input", REPOSITORY / "resources/pg19/test", "--source", "text")
+    run(copy, "data_prep", "tokenizer", *corpus, "--vocab-size", 400, "--output", tmp_path / "tokenizer")
+    cell = ("--benchmark", "colours", "--task", "first", "--length", 64, "--tokenizer", tmp_path / "tokenizer")
+    chosen = json.dumps({"lengths": [64], "benchmarks": {"colours": {}}})
+    run(copy, "eval", "build", *cell, "--settings", chosen, "--output", tmp_path / "64.jsonl")
+    samples = [json.loads(line) for line in (tmp_path / "64.jsonl").read_text().splitlines()]
+    said = [f" {sample['answers'][0]}" if number else " none" for number, sample in enumerate(samples)]
+    lines = [
+        json.dumps({"prediction": prediction, "answers": sample["answers"]})
+        for prediction, sample in zip(said, samples, strict=True)
+    ]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    given = ("--benchmark", "colours", "--task", "first", "--predictions", tmp_path / "mine.jsonl")
+    run(copy, "eval", "score", *given, "--output", tmp_path / "score.json")
+    assert json.loads((tmp_path / "score.json").read_text())["score"] == 80.0

@@ -1,4 +1,4 @@
-"""What a configuration may say, written twice from the settings classes: for Snakemake as a schema, for people as a page.
+"""What a configuration may say, written from the settings classes: a schema for Snakemake, a page for people.
 
 in : workflow/configuration.py and the settings of the rooms
 out: config.schema.json beside this file; the tables of config/README.md, all after its marker line

@@ -6,23 +6,15 @@ A module that is imported is executed: what its top level may do beyond binding 
 or a constant counts where something that counts names it. Classes count whole, with all their methods; so do the roots.
 Where a name can not be followed (a module used as a value, `globals()`, a name that no module of this repository is
 seen to bind) the whole module counts. Modules that a command imports by a computed name are given among its roots.
-Analyses of single files are kept in __pycache__, by the hash of the file's bytes.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
-from contracts import code_syntax
-from contracts.code_syntax import Definition, ModuleSyntax, module_syntax
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-ROOMS = ("contracts", "data_prep", "megatron_cdt", "eval")
-# What makes these hashes decides no other number of a run: where it changes their meaning, they change by themselves.
-HASHING = ("contracts.code_reach", "contracts.code_syntax")
+from contracts.code_places import HASHING, REPOSITORY, ROOMS, data_files, file_digest, is_module, module_source
+from contracts.code_syntax import Definition, ModuleSyntax, syntax_of
 
 
 def code_fingerprint(*modules: str, repository: Path = REPOSITORY) -> str:
@@ -38,88 +30,6 @@ def record_digest(record: dict[str, str]) -> str:
 def reached_code(*modules: str, repository: Path = REPOSITORY) -> dict[str, str]:
     """{"module:definition part": hash} of all that these roots reach; a module among them counts whole."""
     return Reach(modules, repository).record()
-
-
-def module_fingerprint(name: str, repository: Path = REPOSITORY) -> str:
-    """Hex sha256 of everything that one module says, whether or not anybody reaches it."""
-    syntax = syntax_of(name, repository)
-    said = [[made.name, made.parts] for made in syntax.definitions]
-    return hashlib.sha256(json.dumps([said, syntax.imports, sorted(syntax.stars)], sort_keys=True).encode()).hexdigest()
-
-
-def module_source(name: str, repository: Path = REPOSITORY) -> Path:
-    """The file of a module of this repository, e.g. `data_prep.pack` -> data_prep/pack.py; ModuleNotFoundError else."""
-    parts = name.split(".")
-    base = repository.joinpath(*parts)
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if all(parts) and path.is_file():
-            return path
-    raise ModuleNotFoundError(name)
-
-
-def imported_modules(name: str, repository: Path = REPOSITORY) -> list[str]:
-    """Modules of this repository that a module imports anywhere in it, their packages included."""
-    syntax = syntax_of(name, repository)
-    targets = {*syntax.loads, *(target for targets in syntax.imports.values() for target in targets)}
-    for made in syntax.definitions:
-        targets |= {*made.loads, *(target for targets in made.imports.values() for target in targets)}
-    dotted = [target.replace(":", ".").split(".") for target in targets if target.split(".")[0].split(":")[0] in ROOMS]
-    prefixes = {".".join(parts[:end]) for parts in dotted for end in range(1, len(parts) + 1)}
-    return sorted(prefix for prefix in prefixes if _is_module(prefix, repository))
-
-
-def data_files(package: Path) -> list[Path]:
-    """What modules may read beside themselves: a package's files that are neither code nor pages for people."""
-    found = []
-    for path in sorted(package.iterdir()):
-        if path.is_dir() and path.name != "__pycache__" and not (path / "__init__.py").is_file():
-            found += data_files(path)
-        elif path.is_file() and path.suffix not in {".py", ".md", ".pyc"} and path.name[0] != ".":
-            found.append(path)
-    return found
-
-
-def syntax_of(name: str, repository: Path = REPOSITORY) -> ModuleSyntax:
-    """The analysis of a module, made once for each state of its file."""
-    source = module_source(name, repository)
-    status = source.stat()
-    return _syntax_of_file(source, repository, status.st_mtime_ns, status.st_size)
-
-
-@cache
-def _syntax_of_file(source: Path, repository: Path, _modified: int, _size: int) -> ModuleSyntax:
-    """Read from __pycache__ where it holds the analysis of these very bytes, else made and left there."""
-    content = source.read_bytes()
-    # An analysis is one of these bytes by that analyser.
-    digest = hashlib.sha256(_analyser() + content).hexdigest()
-    kept = source.parent / "__pycache__" / f"{source.stem}.syntax.json"
-    try:
-        described = json.loads(kept.read_bytes())
-        if described.pop("sha256") == digest:
-            return ModuleSyntax.from_json(described)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass
-    parts = source.relative_to(repository).with_suffix("").parts[:-1]
-    syntax = module_syntax(content, str(source), ".".join(parts), ROOMS)
-    _keep(kept, {"sha256": digest, **syntax.to_json()})
-    return syntax
-
-
-@cache
-def _analyser() -> bytes:
-    """The source of what makes an analysis."""
-    return Path(code_syntax.__file__).read_bytes()
-
-
-def _keep(path: Path, value: object) -> None:
-    """Leave an analysis for the next process; where nothing can be written, it is made again."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(exist_ok=True)
-        partial.write_text(json.dumps(value), encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        return
 
 
 class Reach:
@@ -146,7 +56,7 @@ class Reach:
         module, _, name = root.partition(":")
         if not name:
             self.take_whole(module)
-        elif not self.is_module(module):
+        elif not is_module(module, self.repository):
             raise ModuleNotFoundError(module)
         else:
             self.execute(module)
@@ -168,7 +78,7 @@ class Reach:
         parts = module.split(".")
         for end in range(1, len(parts) + 1):
             name = ".".join(parts[:end])
-            if name in self.executed or name in HASHING or not self.is_module(name):
+            if name in self.executed or name in HASHING or not is_module(name, self.repository):
                 continue
             syntax = self.executed[name] = syntax_of(name, self.repository)
             self.reached[name] = {}
@@ -190,7 +100,7 @@ class Reach:
     def execute_target(self, target: str) -> None:
         """What an import loads, where it is ours."""
         if target.split(".")[0] in ROOMS:
-            while not self.is_module(target) and "." in target:
+            while not is_module(target, self.repository) and "." in target:
                 target = target.rpartition(".")[0]
             self.execute(target)
 
@@ -202,10 +112,6 @@ class Reach:
             if module_source(module, self.repository).name != "__init__.py":
                 self.imported.add((module, name))
 
-    def is_module(self, name: str) -> bool:
-        """Whether a dotted name is a module here."""
-        return _is_module(name, self.repository)
-
     def take(self, module: str, made: Definition) -> None:
         """A definition counts."""
         if id(made) not in self.reached[module]:
@@ -216,7 +122,7 @@ class Reach:
         """All of a module counts."""
         if module in self.whole or module in HASHING:
             return
-        if not self.is_module(module):
+        if not is_module(module, self.repository):
             raise ModuleNotFoundError(module)
         self.whole.add(module)
         self.execute(module)
@@ -241,7 +147,7 @@ class Reach:
             self.take_whole(module)
         if made.imports_by_name:
             for text in made.texts:
-                if text.split(".")[0] in ROOMS and self.is_module(text):
+                if text.split(".")[0] in ROOMS and is_module(text, self.repository):
                     self.take_whole(text)
         self.take_data(module, made)
 
@@ -281,9 +187,9 @@ class Reach:
         """Take what an import's target and further attributes lead to."""
         module, _, attribute = target.partition(":")
         names = [*([attribute] if attribute else []), *rest]
-        while names and self.is_module(f"{module}.{names[0]}"):
+        while names and is_module(f"{module}.{names[0]}", self.repository):
             module = f"{module}.{names.pop(0)}"
-        if not self.is_module(module):
+        if not is_module(module, self.repository):
             return  # a namespace without a file
         if module in HASHING:
             return
@@ -318,7 +224,7 @@ class Reach:
         for target in self.executed[module].imports.get(name, ()) if module in self.executed else ():
             place, _, attribute = target.partition(":")
             names = [*([attribute] if attribute else []), *rest]
-            while names and self.is_module(f"{place}.{names[0]}"):
+            while names and is_module(f"{place}.{names[0]}", self.repository):
                 place = f"{place}.{names.pop(0)}"
             if names and place in self.executed and (place, names[0]) != (module, name):
                 classes += self.classes_called(place, names[0], names[1:])
@@ -331,11 +237,11 @@ class Reach:
             packages |= {
                 module_source(text, self.repository).parent
                 for text in made.texts
-                if text.split(".")[0] in ROOMS and self.is_module(text)
+                if text.split(".")[0] in ROOMS and is_module(text, self.repository)
             }
         spelled = {text.rpartition("/")[2] for text in made.texts}
         for package in packages:
-            files = _data_files(package)
+            files = data_files(package)
             named = {file for file in files if file.name in spelled}
             if made.beside and not named:
                 named = set(files)
@@ -369,26 +275,5 @@ class Reach:
             folder = module_source(module, self.repository).parent
             for file in files:
                 name = file.relative_to(folder) if file.is_relative_to(folder) else file.relative_to(self.repository)
-                record[f"{module}/{name.as_posix()}"] = _file_digest(file, file.stat().st_mtime_ns)
+                record[f"{module}/{name.as_posix()}"] = file_digest(file, file.stat().st_mtime_ns)
         return record
-
-
-@cache
-def _is_module(name: str, repository: Path) -> bool:
-    """Whether a dotted name is a module of the repository."""
-    try:
-        return bool(module_source(name, repository))
-    except ModuleNotFoundError:
-        return False
-
-
-@cache
-def _data_files(package: Path) -> tuple[Path, ...]:
-    """The data files of a package, looked for once."""
-    return tuple(data_files(package))
-
-
-@cache
-def _file_digest(file: Path, _modified: int) -> str:
-    """32 hex digits of a data file's content."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:32]

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from contracts.code_reach import REPOSITORY, ROOMS, module_fingerprint
+from contracts.code_places import HASHING, REPOSITORY, ROOMS
+from contracts.code_syntax import module_fingerprint
 from contracts.errors import InputError
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json, sha256_value
@@ -31,10 +32,7 @@ SLURM_VARIABLES = (
     *("SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST", "SLURM_NNODES", "SLURM_NODEID", "SLURM_PROCID"),
 )
 # Recording is no part of what a stage computes: its own modules are left out of the code that ran.
-RECORDER = (
-    *("contracts.job_record", "contracts.job_environment", "contracts.secrets"),
-    *("contracts.code_reach", "contracts.code_syntax"),
-)
+RECORDER = ("contracts.job_record", "contracts.job_environment", "contracts.secrets", *HASHING)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from contracts.code_reach import module_source, reached_code, record_digest
+from contracts.code_places import module_source
+from contracts.code_reach import reached_code, record_digest
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json
 

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from contracts import command_line
-from contracts.code_reach import REPOSITORY, ROOMS
+from contracts.code_places import REPOSITORY, ROOMS
 
 
 def main(output: str, program: str, *arguments: str) -> int:

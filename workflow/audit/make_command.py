@@ -12,7 +12,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from contracts.code_reach import REPOSITORY
+from contracts.code_places import REPOSITORY
 from contracts.errors import InputError
 from contracts.files import atomic_folder
 from contracts.secrets import scrub_text

@@ -10,7 +10,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from contracts.code_reach import REPOSITORY, ROOMS, module_fingerprint
+from contracts.code_places import REPOSITORY, ROOMS
+from contracts.code_syntax import module_fingerprint
 from contracts.fingerprint import canonical_json, sha256_file, sha256_text, sha256_value
 from contracts.secrets import scrub_arguments, scrub_text, scrub_value
 

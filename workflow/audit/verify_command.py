@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from contracts.code_reach import REPOSITORY
+from contracts.code_places import REPOSITORY
 from contracts.errors import InputError
 from contracts.files import existing_folder
 from workflow.audit.checks import code, data, derived, hashes, manifests, predictions, scores, settings, trainings

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from contracts import command_line
-from contracts.code_reach import REPOSITORY, code_fingerprint, imported_modules, module_source
+from contracts.code_places import REPOSITORY, ROOMS, is_module, module_source
+from contracts.code_reach import code_fingerprint
+from contracts.code_syntax import syntax_of
 from data_prep.sources import ENCODERS
 from eval.registry import BENCHMARKS
 from workflow.audit.checks.difference import Audited, Difference
@@ -77,6 +79,17 @@ def candidates(command: str, loaded: Mapping[str, str]) -> Iterator[str]:
     for function in sorted({name for task in tasks for name in (task.build, task.score)}):
         if function.partition(":")[0] in stage:
             yield code_fingerprint(command, function)
+
+
+def imported_modules(name: str, repository: Path = REPOSITORY) -> list[str]:
+    """Modules of this repository that a module imports anywhere in it, their packages included."""
+    syntax = syntax_of(name, repository)
+    targets = {*syntax.loads, *(target for targets in syntax.imports.values() for target in targets)}
+    for made in syntax.definitions:
+        targets |= {*made.loads, *(target for targets in made.imports.values() for target in targets)}
+    dotted = [target.replace(":", ".").split(".") for target in targets if target.split(".")[0].split(":")[0] in ROOMS]
+    prefixes = {".".join(parts[:end]) for parts in dotted for end in range(1, len(parts) + 1)}
+    return sorted(prefix for prefix in prefixes if is_module(prefix, repository))
 
 
 def closure(*modules: str) -> set[str]:

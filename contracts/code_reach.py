@@ -1,7 +1,7 @@
 """What code a command can reach: the definitions behind some modules, each with a hash of what it says.
 
 in : what a command runs (its roots), each a module or `module:definition`, and the folder of the repository
-out: {"module:definition part": hash} of all that they reach; data files beside the code as "module/file"
+out: {module: {definition: {part: hash}}} of all that they reach
 A module that is imported is executed: what its top level may do beyond binding names counts always; a function, a class
 or a constant counts where something that counts names it. Classes count whole, with all their methods; so do the roots.
 Where a name can not be followed (a module used as a value, `globals()`, a name that no module of this repository is
@@ -16,20 +16,29 @@ from pathlib import Path
 from contracts.code_places import HASHING, REPOSITORY, ROOMS, data_files, file_digest, is_module, module_source
 from contracts.code_syntax import Definition, ModuleSyntax, syntax_of
 
+# {module: {definition: {part: hash}}}. Under the name "" stands what belongs to no definition of a module: where its
+# imports lead ("import NAME"), the order of what happens at import ("order"), data files beside it ("file NAME").
+CodeRecord = dict[str, dict[str, dict[str, str]]]
 
-def code_fingerprint(*modules: str, repository: Path = REPOSITORY) -> str:
+
+def code_facts(*roots: str, repository: Path = REPOSITORY) -> dict[str, object]:
+    """{"code_roots", "code_sha256"}, as an output states them: whoever has the code can work the hash out again."""
+    return {"code_roots": list(roots), "code_sha256": code_fingerprint(*roots, repository=repository)}
+
+
+def code_fingerprint(*roots: str, repository: Path = REPOSITORY) -> str:
     """Hex sha256 of all that these roots reach; equal for equal meaning."""
-    return record_digest(reached_code(*modules, repository=repository))
+    return record_digest(reached_code(*roots, repository=repository))
 
 
-def record_digest(record: dict[str, str]) -> str:
+def record_digest(record: CodeRecord) -> str:
     """Hex sha256 of what `reached_code` gives."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def reached_code(*modules: str, repository: Path = REPOSITORY) -> dict[str, str]:
-    """{"module:definition part": hash} of all that these roots reach; a module among them counts whole."""
-    return Reach(modules, repository).record()
+def reached_code(*roots: str, repository: Path = REPOSITORY) -> CodeRecord:
+    """The hashes of all that these roots reach; a module among them counts whole."""
+    return Reach(roots, repository).record()
 
 
 class Reach:
@@ -248,32 +257,45 @@ class Reach:
             if named:
                 self.data.setdefault(module, set()).update(named)
 
-    def record(self) -> dict[str, str]:
+    def record(self) -> CodeRecord:
         """All that is reached, by module and definition."""
-        record: dict[str, str] = {}
-        for module, definitions in self.reached.items():
-            used: set[str] = set()
-            ordered = []
-            for made in self.executed[module].definitions:
-                if id(made) not in definitions:
-                    continue
-                name = made.name
-                while name in used:
-                    name += "'"
-                used.add(name)
-                if made.kind != "function" or made.at_import:
-                    ordered.append(name)
-                for part, value in made.parts.items():
-                    if part != "annotations" or self.reads_annotations:
-                        record[f"{module}:{name} {part}"] = value
-            if len(ordered) > 1 and any(made.at_import for made in definitions.values()):
-                # What happens at import may depend on what happened before.
-                record[f"{module}: order"] = hashlib.sha256("\n".join(ordered).encode()).hexdigest()[:32]
-        for module, name in self.imported:
-            record[f"{module}:import {name}"] = ", ".join(sorted(self.executed[module].imports[name]))
-        for module, files in self.data.items():
-            folder = module_source(module, self.repository).parent
-            for file in files:
-                name = file.relative_to(folder) if file.is_relative_to(folder) else file.relative_to(self.repository)
-                record[f"{module}/{name.as_posix()}"] = file_digest(file, file.stat().st_mtime_ns)
+        record: CodeRecord = {}
+        for module in self.reached:
+            described = self.described(module) | {"": self.described_beside(module)}
+            if kept := {name: parts for name, parts in described.items() if parts}:
+                record[module] = kept
         return record
+
+    def counting(self, module: str) -> list[tuple[str, Definition]]:
+        """The definitions of a module that count, in order, each under a name of its own."""
+        named: dict[str, Definition] = {}
+        for made in self.executed[module].definitions:
+            if id(made) in self.reached[module]:
+                name = made.name
+                while name in named:
+                    name += "'"
+                named[name] = made
+        return list(named.items())
+
+    def described(self, module: str) -> dict[str, dict[str, str]]:
+        """The parts of each definition that counts; annotations only where something reads them."""
+        return {
+            name: {part: value for part, value in made.parts.items() if part != "annotations" or self.reads_annotations}
+            for name, made in self.counting(module)
+        }
+
+    def described_beside(self, module: str) -> dict[str, str]:
+        """What belongs to no definition: imports that count, order, data files."""
+        imports = self.executed[module].imports
+        read = [name for where, name in self.imported if where == module]
+        beside = {f"import {name}": ", ".join(sorted(imports[name])) for name in read}
+        counting = self.counting(module)
+        ordered = [name for name, made in counting if made.kind != "function" or made.at_import]
+        if len(ordered) > 1 and any(made.at_import for _, made in counting):
+            # What happens at import may depend on what happened before.
+            beside["order"] = hashlib.sha256("\n".join(ordered).encode()).hexdigest()[:32]
+        folder = module_source(module, self.repository).parent
+        for file in self.data.get(module, ()):
+            name = file.relative_to(folder) if file.is_relative_to(folder) else file.relative_to(self.repository)
+            beside[f"file {name.as_posix()}"] = file_digest(file, file.stat().st_mtime_ns)
+        return beside

@@ -35,19 +35,19 @@ def build_manifest(
     inputs: Mapping[str, object],
     outputs: Mapping[str, object],
     settings: Mapping[str, object],
-    code: str,
+    code: Mapping[str, object],
     counts: Mapping[str, object],
     packages: Iterable[str] = (),
     seed: int | None = None,
 ) -> dict:
-    """The manifest of one stage's output as a dict; `code` is contracts.fingerprint.code_fingerprint."""
+    """The manifest of one stage's output as a dict; `code` is what contracts.code_reach.code_facts says."""
     return {
         "stage": stage,
         "inputs": dict(inputs),
         "outputs": dict(outputs),
         "settings": dict(settings),
         "settings_sha256": sha256_value(settings),
-        "code_sha256": code,
+        **code,
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
         "seed": seed,
         "counts": dict(counts),

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from benches.train.report import Table, verdict
+from contracts.code_reach import code_facts
 from eval.building.samples import Cell, write_samples
 from eval.registry import known_task
 from workflow.why import jobs_of
@@ -147,7 +148,7 @@ def job_seconds(folder: Path, model: Path, tokenizer) -> tuple[float, float]:
         facts={},
         inputs={"tokenizer_digest": tokenizer.digest},
         settings=settings,
-        code="",
+        code=code_facts(),
         packages=(),
     )
     output = folder / "predictions.jsonl"

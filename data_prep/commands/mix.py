@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.files import atomic_folder
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
             inputs={name: manifest["outputs"] for name, manifest in manifests.items()},
             outputs=describe_files(folder.glob("*.arrow")),
             settings=decisive(settings) | {"split": arguments.split},
-            code=code_fingerprint("data_prep.commands.mix"),
+            code=code_facts("data_prep.commands.mix"),
             counts=count(readers, choices, dropped),
             packages=("numpy", "pyarrow"),
             seed=settings.seed,

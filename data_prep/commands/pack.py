@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.command_line import positive_int, progress
 from contracts.errors import InputError
 from contracts.files import atomic_folder
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
             inputs={"tokens": tokens_manifest["outputs"], "tokenizer": reader.metadata.tokenizer_digest},
             outputs=describe_files(folder.glob("*.arrow")),
             settings=settings.model_dump(),
-            code=code_fingerprint("data_prep.commands.pack"),
+            code=code_facts("data_prep.commands.pack"),
             counts=counts,
             packages=("numpy", "pyarrow"),
             seed=settings.shuffle_seed,

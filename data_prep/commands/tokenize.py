@@ -20,7 +20,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from contracts.chat_template import template_text
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.command_line import positive_int, progress
 from contracts.errors import InputError
 from contracts.files import atomic_text, replace_folder
@@ -68,10 +68,10 @@ def run(arguments: argparse.Namespace) -> None:
     files = hash_files(source, arguments.workers)
     source_metadata = TokensMetadata(tokenizer.digest, tokenizer.vocab_size, sha256_value(files), tool_versions())
     roots = ("data_prep.commands.tokenize", f"data_prep.sources.{corpus.source}", ENCODERS[corpus.source])
-    code = code_fingerprint(*roots)
+    code = code_facts(*roots)
     decisive = decisive_settings(settings, corpus, source, template)
     partial_folder = arguments.output.with_name(f"{arguments.output.name}.partial")
-    keep_only_if_made_alike(partial_folder, {"code": code, "settings": decisive, **source_metadata.to_arrow()})
+    keep_only_if_made_alike(partial_folder, {**code, "settings": decisive, **source_metadata.to_arrow()})
     # A worker reads the parts of its shard; the list of all files stays here.
     reading = replace(source, paths=())
     job = Job(reading, corpus, arguments.tokenizer, settings, template, source_metadata, partial_folder)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.command_line import positive_int, progress
 from contracts.companion_files import read_companion
 from contracts.errors import InputError
@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> None:
             load_usable_tokenizer(Path(settings.path))
             inputs = {"tokenizer": describe_files(tokenizer_files(settings.path))}
             copy_tokenizer(settings.path, folder)
-            code = code_fingerprint("data_prep.commands.tokenizer")
+            code = code_facts("data_prep.commands.tokenizer")
         else:
             inputs = train(corpus, settings, folder)
-            code = code_fingerprint("data_prep.commands.tokenizer", f"data_prep.sources.{corpus.source}")
+            code = code_facts("data_prep.commands.tokenizer", f"data_prep.sources.{corpus.source}")
         add_huggingface_files(folder)
         tokenizer = load_tokenizer(folder)
         manifest = build_manifest(

@@ -69,7 +69,7 @@ def write_samples(
     facts: dict,
     inputs: dict,
     settings: dict,
-    code: str,
+    code: dict[str, object],
     packages: tuple[str, ...],
 ) -> None:
     """Write the samples and then their manifest, each whole or not at all.

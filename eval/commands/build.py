@@ -9,7 +9,7 @@ run: python -m eval build --benchmark ruler --task vt --length 1024 --tokenizer 
 
 import argparse
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.command_line import named_paths, natural_int
 from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         settings=cell_settings(
             context.settings.model_dump(mode="json"), arguments.benchmark, arguments.task, arguments.length
         ),
-        code=code_fingerprint("eval.commands.build", task.build),
+        code=code_facts("eval.commands.build", task.build),
         packages=("torch", "transformers") if "evaluator" in task.needs else ("numpy",),
     )
 

@@ -12,7 +12,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.command_line import named_paths
 from contracts.errors import InputError
 from contracts.files import atomic_text, existing_file
@@ -137,11 +137,11 @@ def numbers(scored: Scored) -> dict:
 
 
 def hashes(predictions: str, task: Task, judging: dict[str, str]) -> dict:
-    """Digests of the predictions, of the code that scored them, and of the models that judged."""
+    """Digests of the predictions, of the code that scored them (with its roots), and of the models that judged."""
     return {
         **{f"{key}_sha256": model_digest(folder) for key, folder in judging.items()},
         "predictions_sha256": sha256_file(predictions),
-        "code_sha256": code_fingerprint("eval.commands.score", task.score),
+        **code_facts("eval.commands.score", task.score),
     }
 
 

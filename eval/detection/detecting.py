@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.errors import InputError
 from eval.backends.settings import GenerationSettings, backend_facts
 from eval.building.samples import SampleSet
@@ -43,7 +43,7 @@ class Detecting(Answering):
             "detector": self.detector,
             "detector_settings": options.model_dump(mode="json") if options else {},
             **backend_facts(GenerationSettings(), self.device),
-            "code_sha256": code_fingerprint("eval.detection.detecting", DETECTORS[self.detector].module),
+            **code_facts("eval.detection.detecting", DETECTORS[self.detector].module),
         }
 
     @property

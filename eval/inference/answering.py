@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.command_line import progress
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer, load_tokenizer
@@ -149,9 +149,7 @@ class Inference(Answering):
             "inference": self.inference,
             "inference_settings": options.model_dump(mode="json") if options else {},
             **backend_facts(self.generation, self.device),
-            "code_sha256": code_fingerprint(
-                "eval.inference.answering", *inference_modules(self.inference, self.generation.backend)
-            ),
+            **code_facts("eval.inference.answering", *inference_modules(self.inference, self.generation.backend)),
         }
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.tokenizer import tokenizer_files
 from megatron_cdt.engine.checkpoint import (
@@ -67,7 +67,7 @@ def describe(folder: Path, checkpoint: Path, tokenizer: Path, dtype: torch.dtype
             },
             outputs=describe_files(folder.iterdir()),
             settings={"dtype": str(dtype).removeprefix("torch.")},
-            code=code_fingerprint("megatron_cdt.huggingface.export_command"),
+            code=code_facts("megatron_cdt.huggingface.export_command"),
             counts={},
             packages=("torch", "megatron-core", "safetensors"),
         ),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from contracts.code_reach import code_fingerprint
+from contracts.code_reach import code_facts
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, replaceable, write_manifest
 from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer
@@ -81,7 +81,7 @@ def describe(folder: Path, settings: ModelSettings, architecture: Architecture) 
             inputs=inputs,
             outputs=describe_files(reproducible_files(folder)),
             settings=values,
-            code=code_fingerprint("megatron_cdt.huggingface.import_command"),
+            code=code_facts("megatron_cdt.huggingface.import_command"),
             counts={},
             packages=("torch", "megatron-core", "safetensors"),
             seed=None if settings.hugging_face else settings.seed,

@@ -20,7 +20,7 @@ from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.training.data_order import check_pack_fits
 from megatron_cdt.training.settings import TrainSettings
 
-CODE = "megatron_cdt.training.train_command"
+CODE_ROOTS = ("megatron_cdt.training.train_command",)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run_fingerprint(inputs: Inputs, settings: TrainSettings) -> dict:
     """Which run this is: whatever decides a number of it."""
     return {
         "settings": settings.identity,
-        "code": code_fingerprint(CODE),
+        "code": code_fingerprint(*CODE_ROOTS),
         "device": "gpu" if has_gpu() else "cpu",
         "start": start_digest(inputs.start),
         "data": inputs.pack.metadata.fingerprint,

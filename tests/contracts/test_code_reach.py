@@ -205,6 +205,7 @@ def test_every_data_file_beside_the_code_is_in_some_hash():
     packages = [REPOSITORY / room for room in ROOMS]
     beside = {file for room in packages for package in room.rglob("__init__.py") for file in data_files(package.parent)}
     modules = [name for room in ROOMS for name in modules_of(REPOSITORY, room) if not name.endswith("__main__")]
-    found = {key.rpartition("/")[2] for key in reached_code(*modules) if ":" not in key}
+    parts = [part for definitions in reached_code(*modules).values() for part in definitions.get("", {})]
+    found = {Path(part.removeprefix("file ")).name for part in parts if part.startswith("file ")}
     assert {file.name for file in beside} == found
     assert beside

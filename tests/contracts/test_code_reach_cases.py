@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.code_reach import code_fingerprint, reached_code
+from contracts.code_reach import code_facts, code_fingerprint, reached_code
 from workflow.command_code import changed_definitions
 
 
@@ -223,3 +223,30 @@ def test_a_difference_is_told_by_file_definition_and_kind(package):
         "data_prep/root.py: gone (is no longer reached)",
         "data_prep/root.py: run (a default)",
     ]
+
+
+def test_what_belongs_to_no_definition_is_told_too(package):
+    text = "from math import floor as rounded\nSEEN = []\nSEEN.append(1)\nSEEN.append('list.txt')\n"
+    folder = package(root=text + "def run(x): return rounded(x), open(SEEN[1])\n")
+    (folder / "data_prep/list.txt").write_text("one")
+    before = reached_code("data_prep.root", repository=folder)
+    (folder / "data_prep/list.txt").write_text("two words")
+    package(root=text.replace("floor", "ceil") + "def run(x): return rounded(x), open(SEEN[1])\n")
+    assert changed_definitions(before, reached_code("data_prep.root", repository=folder)) == [
+        "data_prep/list.txt (its content)",
+        "data_prep/root.py: rounded (where it is imported from)",
+    ]
+    swapped = "SEEN = []\nONE = [*SEEN]\nTWO = SEEN.append(1)\n"
+    package(root=swapped)
+    before = reached_code("data_prep.root", repository=folder)
+    package(root="SEEN = []\nTWO = SEEN.append(1)\nONE = [*SEEN]\n")
+    assert changed_definitions(before, reached_code("data_prep.root", repository=folder)) == [
+        "data_prep/root.py (the order of what happens at import)"
+    ]
+
+
+def test_an_output_s_facts_say_what_to_hash_and_give_the_hash(package):
+    folder = package(root="def run(): return 1\n", a="")
+    facts = code_facts("data_prep.root:run", "data_prep.a", repository=folder)
+    assert facts["code_roots"] == ["data_prep.root:run", "data_prep.a"]
+    assert facts["code_sha256"] == code_fingerprint(*facts["code_roots"], repository=folder)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.code_reach import code_facts
 from contracts.errors import InputError
 from contracts.manifest import build_manifest, read_manifest, replaceable, write_manifest
 
@@ -14,7 +15,7 @@ def output(tmp_path: Path) -> Path:
     folder = tmp_path / "output"
     (folder / "below").mkdir(parents=True)
     outputs = {"a.arrow": {}, "below/b.arrow": {}}
-    made = build_manifest(stage="pack", inputs={}, outputs=outputs, settings={}, code="", counts={})
+    made = build_manifest(stage="pack", inputs={}, outputs=outputs, settings={}, code=code_facts(), counts={})
     write_manifest(folder / "manifest.json", made)
     for name in ("a.arrow", "below/b.arrow", ".snakemake_timestamp", ".metadata"):
         (folder / name).write_text("ours")

@@ -9,13 +9,12 @@ from data_prep.__main__ import COMMANDS
 
 def modules_behind(*names: str) -> set[str]:
     """Every module of which something is part of the code fingerprint of `names`."""
-    return {key.partition(":")[0] for key in reached_code(*names)}
+    return set(reached_code(*names))
 
 
 def settings_behind(*names: str) -> set[str]:
     """Every class of settings that is part of the code fingerprint of `names`."""
-    keys = (key.partition(":") for key in reached_code(*names))
-    return {definition.split()[0] for module, _, definition in keys if module == "data_prep.settings"}
+    return set(reached_code(*names).get("data_prep.settings", {}))
 
 
 def test_an_edit_to_packing_leaves_tokenizing_alone_and_the_other_way_round() -> None:

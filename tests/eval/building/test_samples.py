@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from contracts.code_reach import code_facts
 from contracts.errors import InputError
 from eval.building.samples import Cell, manifest_path, read_samples, with_ids, write_samples
 
@@ -17,7 +18,7 @@ def write(tmp_path):
             facts={"extra": 3},
             inputs={"tokenizer_digest": "abc"},
             settings={"seed": 5},
-            code="0",
+            code=code_facts(),
             packages=(),
         )
         return path

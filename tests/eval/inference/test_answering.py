@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from contracts.code_reach import code_facts
 from contracts.errors import InputError
 from eval.backends.model_files import end_tokens, model_digest, parameter_count, remembered_digest
 from eval.backends.settings import GenerationSettings
@@ -65,7 +66,7 @@ def cells(tmp_path_factory, tokenizer, book_text) -> dict[str, Path]:
             facts={},
             inputs={"tokenizer_digest": tokenizer.digest},
             settings=SETTINGS,
-            code="",
+            code=code_facts(),
             packages=(),
         )
     return {name: folder / f"{name}.jsonl" for name in NAMES}

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from contracts.code_reach import code_facts
 from tests.workflow.audit.tiny_run import ROOT
 
 Tamperer = Callable[[Path, Path, random.Random], str]
@@ -116,6 +117,33 @@ def other_setting(manifest: dict, chance: random.Random) -> None:
     simple = sorted(key for key, value in manifest["settings"].items() if isinstance(value, int | float))
     key = chance.choice(simple)
     manifest["settings"][key] = manifest["settings"][key] + 1
+
+
+def other_roots(facts: dict, chance: random.Random) -> None:
+    """Code that is said to begin elsewhere; of a score the facts lie among its hashes."""
+    facts = facts.get("hashes", facts)
+    facts["code_roots"] = [chance.choice(["contracts.errors", "contracts.files", "eval.gone"])]
+
+
+def other_code(facts: dict, chance: random.Random) -> None:
+    """Another hash of the code."""
+    facts.get("hashes", facts)["code_sha256"] = f"{chance.getrandbits(256):064x}"
+
+
+def other_roots_with_their_hash(facts: dict, chance: random.Random) -> None:
+    """Roots of another command, and their own right hash."""
+    facts.get("hashes", facts).update(code_facts("data_prep.commands.fetch"))
+
+
+def in_header(change: Callable[[dict, random.Random], None]) -> Callable[[list[str], random.Random], list[str]]:
+    """The change, made in the header of predictions."""
+
+    def changed(lines: list[str], chance: random.Random) -> list[str]:
+        header = json.loads(lines[0])
+        change(header, chance)
+        return [json.dumps(header, sort_keys=True) + "\n", *lines[1:]]
+
+    return changed
 
 
 def other_seed(settings: dict, chance: random.Random) -> None:
@@ -243,6 +271,8 @@ def copy_predictions(work: Path, code: Path, chance: random.Random) -> str:
     return named(work, path)
 
 
+CODED = ("*/*/manifest.json", "tokenizer/manifest.json", "samples/**/*.manifest.json", "eval/**/score.json")
+ANSWERED = "eval/*/*/ruler/**/predictions.jsonl"
 # What stands in the second half is found by the hashes alone; what stands in the first also by what else knows it.
 CHAINED: dict[str, Tamperer] = {
     "a flipped bit in a shard": flip_bit("tokens/*/*.arrow", "packs/*/*.arrow"),
@@ -263,6 +293,12 @@ CHAINED: dict[str, Tamperer] = {
         other_setting, "packs/*/manifest.json", "tokens/*/manifest.json", "models/*/manifest.json"
     ),
     "an edited count": edit_json(one_more_token, "packs/*/manifest.json", "tokens/*/manifest.json"),
+    "other roots of the code": edit_json(other_roots, *CODED),
+    "another hash of the code": edit_json(other_code, *CODED),
+    "other roots with their own hash": edit_json(other_roots_with_their_hash, *CODED),
+    "other roots in a header": edit_lines(in_header(other_roots), ANSWERED),
+    "another hash in a header": edit_lines(in_header(other_code), ANSWERED),
+    "other roots with their own hash in a header": edit_lines(in_header(other_roots_with_their_hash), ANSWERED),
     "a changed seed of a training": edit_json(other_seed, "train/*/*/settings.json"),
     "an edited end of a training": edit_json(other_loss, "models/*/done.json"),
     "a changed configuration in the audit": edit_json(other_configuration, "audit/run.json"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from workflow.audit.comparison.outcome import Outcome, Tolerance
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
-PROVENANCE = ("hashes", "manifests", "versions", "device", "run_fingerprint", "settings", "sha256", "run")
+PROVENANCE = ("code_roots", "hashes", "manifests", "versions", "device", "run_fingerprint", "settings", "sha256", "run")
 
 
 def compare_json(

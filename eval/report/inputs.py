@@ -1,7 +1,7 @@
 """Everything that the report is made from, read and checked: scores, training curves, detections, manifests."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.errors import InputError
@@ -15,15 +15,21 @@ from eval.inference.predictions import check_identities
 BYTE_PIECE = re.compile(r"(<0x[0-9A-F]{2}>)+")
 # Longer stretches of irrelevant text are shown by their two ends.
 SHOWN_STRETCH = 600
+NO_WORDS = {"explanation": "", "plain_loss": None, "plain_loss_reason": "", "columns": {}}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The training of one method: lines of metrics.jsonl, and of validation.jsonl where there was validation."""
+    """The training of one method: lines of metrics.jsonl, and of validation.jsonl where there was validation.
+
+    `words` is the telemetry.json beside them: what the method's columns are called, which of them is the loss before
+    it moves anything.
+    """
 
     method: str
     steps: list[dict]
     validation: list[dict]
+    words: dict = field(default_factory=lambda: NO_WORDS)
 
     def values(self, key: str) -> tuple[list[int], list[float]]:
         """(steps, values) of one telemetry key, where it was logged."""
@@ -35,13 +41,15 @@ class Curve:
 
         The `loss` of a method that denoises is taken on embeddings that have been moved by looking at the labels.
         """
-        steps, losses = self.values("detection_loss")
-        return (steps, losses) if steps else self.values("loss")
+        return self.values(self.words["plain_loss"] or "loss")
 
-    def denoising_gain(self) -> tuple[list[int], list[float]]:
-        """(steps, loss before denoising - loss after it), where both were logged."""
-        logged = [line for line in self.steps if line.get("detection_loss") is not None]
-        return [line["step"] for line in logged], [line["detection_loss"] - line["loss"] for line in logged]
+    def telemetry(self, name: str) -> tuple[list[int], list[float]]:
+        """(steps, values) of one of the method's columns; of its plain loss, how far that is above the loss."""
+        steps, values = self.values(name)
+        if name != self.words["plain_loss"]:
+            return steps, values
+        losses = dict(zip(*self.values("loss"), strict=True))
+        return steps, [value - losses[step] for step, value in zip(steps, values, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -122,9 +130,15 @@ def read_curves(metrics: dict[str, str], validation: dict[str, str]) -> list[Cur
             method,
             read_json_lines(existing_file(path, cure)),
             read_json_lines(existing_file(validation[method], cure)) if method in validation else [],
+            read_words(Path(path).with_name("telemetry.json")),
         )
         for method, path in metrics.items()
     ]
+
+
+def read_words(path: Path) -> dict:
+    """A telemetry.json; a training of before that file has none, and then no figure of its own."""
+    return NO_WORDS | read_json(path) if path.is_file() else NO_WORDS
 
 
 def read_picture(model: str, samples_path: str, predictions_path: str, tokenizer: Tokenizer) -> dict:

@@ -1,5 +1,7 @@
 """What a reader must know before believing a number: every note follows from the numbers themselves."""
 
+import math
+
 from eval.report.comparison import FEW_KEY_TOKENS, REAL_AT, evaluator_is_compared
 from eval.report.inputs import ReportData
 
@@ -8,8 +10,6 @@ UNSOLVED_BELOW = 5.0
 FEW_SAMPLES = 50
 # The area under the curve of a score that knows nothing.
 GUESSING = 0.5
-# An embedding moved by less than this share is the same embedding for all a loss can tell.
-TINY_SHIFT = 1e-5
 
 
 def notes(data: ReportData) -> list[str]:
@@ -20,7 +20,7 @@ def notes(data: ReportData) -> list[str]:
         *detection_notes(data),
         *key_token_notes(data),
         *evaluator_notes(data),
-        *denoising_notes(data),
+        *telemetry_notes(data),
         *window_notes(data),
         *sample_notes(data),
         *training_notes(data),
@@ -116,20 +116,17 @@ def evaluator_notes(data: ReportData) -> list[str]:
     ]
 
 
-def denoising_notes(data: ReportData) -> list[str]:
-    """Denoising that changed nothing, or next to nothing."""
-    found = []
+def telemetry_notes(data: ReportData) -> list[str]:
+    """Methods that did nothing, or next to nothing: the remark of the lowest bar that no step was above."""
+    remarks = []
     for curve in data.curves:
-        _, changed = curve.values("changed_share")
-        _, shifts = curve.values("relative_shift")
-        if changed and max(changed) == 0:
-            found.append(f"{curve.method}: no embedding element changed in any step. This was plain training.")
-        elif shifts and max(shifts) < TINY_SHIFT:
-            found.append(
-                f"{curve.method}: denoising moved the embeddings by at most {max(shifts):.1e} of their length. "
-                "So small a step makes the method nearly equal to plain cross-entropy."
-            )
-    return found
+        missed = []
+        for name, column in curve.words["columns"].items():
+            largest = max(curve.values(name)[1], default=math.inf)
+            if column["remark"] and largest <= column["least"]:
+                missed.append((column["least"], column["remark"].format(value=largest)))
+        remarks += [f"{curve.method}: {remark}" for _, remark in sorted(missed)[:1]]
+    return remarks
 
 
 def window_notes(data: ReportData) -> list[str]:

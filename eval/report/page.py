@@ -14,14 +14,6 @@ from eval.report.style import STYLE
 from eval.report.tables import detection_table, headline_table, provenance_table, score_hash_table, scores_section
 from eval.report.token_picture import picture, picture_legend
 
-TELEMETRY = (
-    ("noise_share", "Share of tokens called noise", "share of tokens"),
-    ("threshold", "Threshold between noise and critical", "gradient norm"),
-    ("relative_shift", "How far denoising moves the embeddings", "shift / length of embedding"),
-    ("changed_share", "Embedding elements that really change", "share of elements"),
-    ("gain", "How much denoising lowers the loss at once", "nats per token"),
-)
-
 
 def page(data: ReportData, tables: list[PaperTable]) -> str:
     """The whole HTML document; `tables` are the paper's, with this run's rows."""
@@ -34,7 +26,7 @@ def page(data: ReportData, tables: list[PaperTable]) -> str:
         section("unigram", "Held-back loss against unigram entropy", unigram_section(data)),
         section("data", "What the models were trained on", data_section(data.data_summaries)),
         section("training", "Training", training_section(data)),
-        section("denoising", "Denoising, step by step", denoising_section(data)),
+        section("methods", "What each method did, step by step", methods_section(data)),
         section("picture", "One text, seen by the model", picture_section(data)),
         section("detection", "Which tokens are critical", detection_section(data)),
         section("protocol", "The protocol of every number", protocol_section(data)),
@@ -150,13 +142,8 @@ def training_section(data: ReportData) -> str:
         title="Training loss of every method",
         levels=unigram_levels(data),
     )
-    denoised = any(curve.values("detection_loss")[0] for curve in data.curves)
-    explained = (
-        " A method that denoises is shown by its loss before denoising; the loss after it is lower because the "
-        "embeddings have then been moved with the answers in sight."
-        if denoised
-        else ""
-    )
+    reasons = dict.fromkeys(f" {escape(curve.words['plain_loss_reason'])}" for curve in data.curves)
+    explained = "".join(reason for reason in reasons if reason.strip())
     return (
         f"<p>All methods start from the same weights and read the same rows in the same order.{explained}</p>"
         f"<figure>{legend(entries)}{chart}</figure>{difference_chart(data)}"
@@ -203,31 +190,26 @@ def difference_chart(data: ReportData) -> str:
     return f"<h3>{escape(title)}</h3><figure>{chart}</figure>"
 
 
-def denoising_section(data: ReportData) -> str:
-    """What the denoising step did, for every method that denoises."""
-    charts = "".join(telemetry_charts(data, curve) for curve in data.curves if curve.values("noise_share")[0])
-    if not charts:
-        return ""
-    return (
-        "<p>In every step the gradient of the loss with respect to each token's embedding is measured first. Tokens "
-        "whose gradient norm is below the row's mean are called noise; their embeddings are moved a little against "
-        "the gradient, and the model is then trained on the moved embeddings.</p>" + charts
+def methods_section(data: ReportData) -> str:
+    """What every method says of its own steps."""
+    return "".join(
+        f"<h3>{escape(curve.method)}</h3><p>{escape(curve.words['explanation'])}</p>{telemetry_charts(data, curve)}"
+        for curve in data.curves
+        if any(curve.telemetry(name)[0] for name in curve.words["columns"])
     )
 
 
 def telemetry_charts(data: ReportData, curve: Curve) -> str:
-    """Small charts of one method, one for each key that it logged."""
+    """Small charts of one method, one for each of its columns."""
     colour = colour_of(data, curve.method)
     figures = []
-    for key, title, unit in TELEMETRY:
-        steps, values = curve.denoising_gain() if key == "gain" else curve.values(key)
-        if not steps:
-            continue
+    for name, column in curve.words["columns"].items():
+        steps, values = curve.telemetry(name)
         series = [Series(curve.method, steps, values, colour)]
-        chart = line_chart(series, x_label="training step", y_label=unit, title=title, width=460, height=250)
-        figures.append(f"<figure><h3>{escape(title)}</h3>{chart}</figure>")
-    heading = f"<h3>{escape(curve.method)}</h3>" if len(data.curves) > 2 else ""
-    return f'{heading}<div class="pair">{"".join(figures)}</div>'
+        labels = {"x_label": "training step", "y_label": column["unit"], "title": column["title"]}
+        chart = line_chart(series, **labels, width=460, height=250)
+        figures.append(f"<figure><h4>{escape(column['title'])}</h4>{chart}</figure>")
+    return f'<div class="pair">{"".join(figures)}</div>'
 
 
 def picture_section(data: ReportData) -> str:

@@ -21,6 +21,7 @@ header { border-bottom: 1px solid var(--line); padding-bottom: 20px; margin-bott
 h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.01em; margin: 4px 0 12px; }
 h2 { font-size: 21px; line-height: 1.3; margin: 44px 0 8px; }
 h3 { font-size: 16px; margin: 24px 0 4px; }
+h4 { font-size: 14px; margin: 8px 0 4px; }
 p { margin: 8px 0 12px; max-width: 72ch; }
 a { color: var(--accent); }
 nav { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; margin-top: 12px; }
@@ -91,7 +92,7 @@ pre { font: 12.5px/1.5 var(--mono); overflow-x: auto; white-space: pre-wrap; }
   p { max-width: none; } h1 { font-size: 22px; } h2 { font-size: 16px; margin-top: 22px; } .lead { font-size: 13px; }
   table, .legend, .tokens, caption, figcaption { font-size: 10px; } th, td { padding: 4px 7px; }
   .detail, .better, .explain, .hash { font-size: 9px; }
-  h3 { font-size: 12px; } .pair { grid-template-columns: 1fr 1fr; } .pair h3 { margin: 0; }
+  h3 { font-size: 12px; } .pair { grid-template-columns: 1fr 1fr; } .pair h4 { margin: 0; }
   figure, tr, .notes { break-inside: avoid; } figure:has(.tokens) { break-inside: auto; } h2, h3 { break-after: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

@@ -57,12 +57,33 @@ class ContextDenoising(Objective):
     """L_CDT(X, Y) = L_CE(f(E'), Y) (Eq. 4), with E' denoised for this very step and this very model."""
 
     telemetry: ClassVar[Mapping[str, Column]] = {
-        "detection_loss": Column("labels"),
-        "noise_share": Column("tokens", "noise"),
-        "threshold": Column("rows"),
-        "relative_shift": Column("rows", "shift", "{:>9.2e}"),
-        "changed_share": Column("tokens"),
+        "detection_loss": Column("labels", "How much denoising lowers the loss at once", "nats per token"),
+        "noise_share": Column("tokens", "Share of tokens called noise", "share of tokens", "noise"),
+        "threshold": Column("rows", "Threshold between noise and critical", "gradient norm"),
+        "relative_shift": Column(
+            *("rows", "How far denoising moves the embeddings", "shift / length of embedding", "shift", "{:>9.2e}"),
+            # An embedding moved by less than this share is the same embedding for all a loss can tell.
+            least=1e-5,
+            remark="denoising moved the embeddings by at most {value:.1e} of their length. So small a step makes the "
+            "method nearly equal to plain cross-entropy.",
+        ),
+        "changed_share": Column(
+            *("tokens", "Embedding elements that really change", "share of elements"),
+            remark="no embedding element changed in any step. This was plain training.",
+            warning="denoising changed no embedding element; this is plain cross-entropy at twice the price. Set "
+            'cdt.reduction to "sum", raise cdt.beta or learning_rate, or set cdt.residual_dtype to "float32".',
+        ),
     }
+    explanation: ClassVar[str] = (
+        "In every step the gradient of the loss with respect to each token's embedding is measured first. Tokens whose "
+        "gradient norm is below the row's mean are called noise; their embeddings are moved a little against the "
+        "gradient, and the model is then trained on the moved embeddings."
+    )
+    plain_loss: ClassVar[str | None] = "detection_loss"
+    plain_loss_reason: ClassVar[str] = (
+        "A method that denoises is shown by its loss before denoising; the loss after it is lower because the "
+        "embeddings have then been moved with the answers in sight."
+    )
     settings: CdtSettings
     # The lr of Eq. 3; only a step knows it (at_rates).
     lr: float | None = None
@@ -99,9 +120,15 @@ class ContextDenoising(Objective):
             denoised_TBH = denoise_embeddings(embeddings_TBH, denoising.shift_TBH, detached=detached)
             yield summed_cross_entropy(model, denoised_TBH, row, self.groups), denoising.telemetry
 
-    def rows_together(self, stages: int) -> int | None:
+    @classmethod
+    def rows_together(cls, stages: int) -> int | None:
         """One; in a pipeline a few, so that its stages work at the same time: the first stage holds their shifts."""
         return 1 if stages == 1 else ROWS_PER_STAGE * stages
+
+    @classmethod
+    def held_element_bytes(cls, residual_bytes: int) -> int:
+        """An fp32 shift, and the embedding."""
+        return torch.float32.itemsize + residual_bytes
 
     @classmethod
     def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:

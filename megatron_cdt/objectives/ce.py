@@ -6,12 +6,12 @@ from torch import Tensor
 
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
-from megatron_cdt.objectives.objective import Objective
+from megatron_cdt.objectives.objective import RowObjective
 from megatron_cdt.objectives.row import LocalRow
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Objective):
+class CrossEntropy(RowObjective):
     """L = sum over labelled tokens of -log p(token), divided by their global number in the optimizer step."""
 
     def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:

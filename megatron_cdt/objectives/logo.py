@@ -24,7 +24,7 @@ from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import speaks_for_row
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
-from megatron_cdt.objectives.objective import Column, Objective, row_work
+from megatron_cdt.objectives.objective import Column, RowObjective, row_work
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow
 from megatron_cdt.objectives.settings import LogoSettings, MethodSettings
 
@@ -32,10 +32,16 @@ ANSWERS = 3
 
 
 @dataclass(frozen=True)
-class Logo(Objective):
+class Logo(RowObjective):
     """Preference of the chosen answer, summed over the preferences of a row."""
 
-    telemetry: ClassVar[Mapping[str, Column]] = {"preference_margin": Column("rows"), "preferred_share": Column("rows")}
+    telemetry: ClassVar[Mapping[str, Column]] = {
+        "preference_margin": Column("rows", "How much likelier the chosen answer is", "nats per token"),
+        "preferred_share": Column("rows", "Preferences that the model shares", "share of preferences"),
+    }
+    explanation: ClassVar[str] = (
+        "In every step the model compares a good answer with two worse ones, by its mean log-probability of a token."
+    )
     settings: LogoSettings
 
     @classmethod

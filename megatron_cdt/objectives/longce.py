@@ -20,7 +20,7 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
-from megatron_cdt.objectives.objective import Column, Objective, row_work
+from megatron_cdt.objectives.objective import Column, RowObjective, row_work
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow, cut_row, padded_length
 from megatron_cdt.objectives.settings import LongCeSettings, MethodSettings
 from megatron_cdt.objectives.work import Work, forward_work
@@ -36,10 +36,17 @@ class Window:
 
 
 @dataclass(frozen=True)
-class LongCe(Objective):
+class LongCe(RowObjective):
     """L = sum over labelled tokens of w_t x -log p(token)."""
 
-    telemetry: ClassVar[Mapping[str, Column]] = {"mean_weight": Column("labels"), "clipped_share": Column("labels")}
+    telemetry: ClassVar[Mapping[str, Column]] = {
+        "mean_weight": Column("labels", "Mean weight of a token", "times cross-entropy"),
+        "clipped_share": Column("labels", "Tokens at the largest weight", "share of tokens"),
+    }
+    explanation: ClassVar[str] = (
+        "In every step the model reads each token twice: with all its context, and with the nearest part of it alone. "
+        "A token that needs the rest weighs more."
+    )
     settings: LongCeSettings
 
     @classmethod

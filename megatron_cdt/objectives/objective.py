@@ -6,6 +6,7 @@ Invariant: the sum of the losses of all ranks that share a row is the row's loss
 stages of a pipeline, the last has the losses and knows the telemetry.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
@@ -23,22 +24,34 @@ from megatron_cdt.objectives.work import Work, forward_work
 
 @dataclass(frozen=True)
 class Column:
-    """A telemetry value of a step: what a row weighs in its mean; how the log shows it, where it has a title there."""
+    """A telemetry value of a step: what a row weighs in its mean, what it is called, how the log shows it.
+
+    A value with a `log_title` is in the training's log. Where no step's value is above `least`, the report says
+    `remark` of the run ({value} is the largest); where one step's is not above 0, the log says `warning`, once.
+    """
 
     weight: Literal["rows", "tokens", "labels"]
+    title: str
+    unit: str
     log_title: str = ""
     log_format: str = "{:>9.4f}"
+    least: float = 0.0
+    remark: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)
-class Objective:
-    """One training method under the settings and process groups of a run.
-
-    A method defines the loss of one row (`__call__`), or where its losses are between rows, those of a set (`losses`).
-    """
+class Objective(ABC):
+    """One training method under the settings and process groups of a run."""
 
     # Name of each telemetry value -> its column.
     telemetry: ClassVar[Mapping[str, Column]] = {}
+    # What the report says above the figures of the telemetry, in whole sentences.
+    explanation: ClassVar[str] = ""
+    # The telemetry value that is the loss before the method moves anything: curves of methods compare that one.
+    plain_loss: ClassVar[str | None] = None
+    # Why the loss itself is not comparable, where it is not.
+    plain_loss_reason: ClassVar[str] = ""
     groups: ProcessGroupCollection
 
     @classmethod
@@ -50,22 +63,28 @@ class Objective:
         """The method in a step with these learning rates, peak and present; itself where the loss knows neither."""
         return self
 
-    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
-        """This rank's differentiable part of the row's loss sum, and the whole row's telemetry (on the last stage)."""
-        raise NotImplementedError
-
+    @abstractmethod
     def losses(self, model: LanguageModel, rows: Sequence[LocalRow]) -> Iterator[tuple[Tensor, dict[str, float]]]:
-        """The same of every row of a set in turn, each when it is asked for: backward passes of earlier rows may come
-        between. Stages of a pipeline then work on different rows at a time.
+        """Of every row of a set in turn: this rank's differentiable part of its loss sum, and the whole row's telemetry
+        (on the last stage).
 
-        The set is all labelled rows of this data parallel rank in a step, or as many as `rows_together` says; rows of
-        other ranks are a matter of `groups.dp`.
+        Each is made when it is asked for: backward passes of earlier rows may come between, and stages of a pipeline
+        work on different rows at a time. The set is all labelled rows of this data parallel rank in a step, or as many
+        as `rows_together` says; rows of other ranks are a matter of `groups.dp`.
         """
-        return (self(model, row) for row in rows)
 
-    def rows_together(self, stages: int) -> int | None:
+    @classmethod
+    def rows_together(cls, stages: int) -> int | None:
         """How many rows one call of `losses` takes in a pipeline of so many stages; None: as many as there are."""
         return None
+
+    @classmethod
+    def held_element_bytes(cls, residual_bytes: int) -> int:
+        """Bytes of each embedding element of the rows of one `losses` that the first stage of a pipeline holds.
+
+        `residual_bytes`: those of an element of the residual stream.
+        """
+        return 0
 
     def own_units(self, row: LocalRow) -> int:
         """This rank's share of what the step's loss sum is divided by: labelled tokens that it holds."""
@@ -80,6 +99,18 @@ class Objective:
     def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
         """Operations of one row's step, over all processes that share the row."""
         return row_work(architecture, row).training
+
+
+class RowObjective(Objective):
+    """A method whose loss is a sum of losses of single rows."""
+
+    @abstractmethod
+    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
+        """This rank's differentiable part of the row's loss sum, and the whole row's telemetry (on the last stage)."""
+
+    def losses(self, model: LanguageModel, rows: Sequence[LocalRow]) -> Iterator[tuple[Tensor, dict[str, float]]]:
+        """See Objective."""
+        return (self(model, row) for row in rows)
 
 
 def row_work(architecture: Architecture, row: WholeRow) -> Work:

@@ -7,7 +7,21 @@ from pydantic import Field
 from contracts.settings import Settings
 
 
-class CdtSettings(Settings):
+class SectionSettings(Settings):
+    """What a method's section says beside its knobs: what the model needs for it."""
+
+    @property
+    def fp32_residual(self) -> bool:
+        """Whether embeddings and residual stream stay fp32 under 16-bit weights."""
+        return False
+
+    @property
+    def uses_fp8(self) -> bool:
+        """Whether a pass of the method runs in FP8."""
+        return False
+
+
+class CdtSettings(SectionSettings):
     """How embeddings are denoised before the training step (Eq. 2 to 4 of the CDT paper)."""
 
     beta: float = Field(default=5.0, ge=0, description="denoising level: Eq. 3 subtracts gradient x lr x beta")
@@ -32,8 +46,18 @@ class CdtSettings(Settings):
         "its mask differs a little)",
     )
 
+    @property
+    def fp32_residual(self) -> bool:
+        """So that a small shift survives."""
+        return self.residual_dtype == "float32"
 
-class LongCeSettings(Settings):
+    @property
+    def uses_fp8(self) -> bool:
+        """Detection, where it is asked for."""
+        return self.detection_precision == "fp8"
+
+
+class LongCeSettings(SectionSettings):
     """LongCE's windows (the official code fixes 4,096 and 1,024; the CDT paper's baseline uses a window of 8,192)."""
 
     context: int = Field(default=4096, gt=0, description="K: fewest tokens of short context; earlier tokens weigh 1")
@@ -41,7 +65,7 @@ class LongCeSettings(Settings):
     clip: float = Field(default=5.0, gt=0, description="largest weight of a token")
 
 
-class LogoSettings(Settings):
+class LogoSettings(SectionSettings):
     """LOGO's constants; the defaults are the released Llama-3 script's."""
 
     beta: float = Field(default=10.0, gt=0, description="sharpness of the preference, per nat")
@@ -59,3 +83,8 @@ class MethodSettings(Settings):
     cdt: CdtSettings = Field(default=CdtSettings(), description="context denoising; read where method is cdt")
     longce: LongCeSettings = Field(default=LongCeSettings(), description="LongCE; read where method is longce")
     logo: LogoSettings = Field(default=LogoSettings(), description="LOGO; read where method is logo")
+
+    @property
+    def section(self) -> SectionSettings:
+        """The section of the method; that of a method without knobs says nothing."""
+        return getattr(self, self.method, SectionSettings())

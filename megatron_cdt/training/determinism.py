@@ -34,11 +34,9 @@ KNOBS = (
 CURE = "or set deterministic: false and give up equal bytes"
 
 
-def check_promise(
-    environment: Mapping[str, str], layout: Layout, *, on_gpu: bool, detects_in_fp8: bool = False
-) -> None:
+def check_promise(environment: Mapping[str, str], layout: Layout, *, on_gpu: bool, uses_fp8: bool = False) -> None:
     """Refuse what equal bytes cannot be promised for."""
-    if detects_in_fp8:
+    if uses_fp8:
         raise InputError(
             f"deterministic: true refuses cdt.detection_precision fp8 (nobody has shown that it repeats its bits); "
             f'set it to "model", {CURE}'
@@ -57,9 +55,9 @@ def check_promise(
         )
 
 
-def make_deterministic(layout: Layout, *, on_gpu: bool, detects_in_fp8: bool = False) -> None:
+def make_deterministic(layout: Layout, *, on_gpu: bool, uses_fp8: bool = False) -> None:
     """Set every knob of this process."""
-    check_promise(os.environ, layout, on_gpu=on_gpu, detects_in_fp8=detects_in_fp8)
+    check_promise(os.environ, layout, on_gpu=on_gpu, uses_fp8=uses_fp8)
     for knob in KNOBS:
         os.environ.setdefault(knob.name, knob.accepted[0])
     # An operator without a deterministic implementation raises from now on; never warn_only.

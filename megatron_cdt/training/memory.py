@@ -10,8 +10,8 @@ fragmentation; leave them a tenth to a fifth of a GPU.
 from dataclasses import dataclass, fields
 
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.objectives.cdt import ROWS_PER_STAGE
 from megatron_cdt.objectives.cross_entropy import LOGITS_PER_CHUNK
+from megatron_cdt.objectives.registry import METHODS
 from megatron_cdt.training.settings import LayoutSettings, TrainSettings
 
 FP32 = 4
@@ -44,7 +44,7 @@ def rank_memory(architecture: Architecture, settings: TrainSettings, row_tokens:
     if settings.layout.pipeline == 1:
         return last
     under_way = row * min(settings.layout.pipeline, settings.global_batch_rows // settings.layout.data_parallel)
-    held = under_way + shift_bytes(architecture, settings, row_tokens)
+    held = under_way + method_bytes(architecture, settings, row_tokens)
     first = stage_memory(architecture, settings, row_tokens, activations=held, loss=0)
     return max(first, last, key=lambda memory: memory.total)
 
@@ -67,14 +67,13 @@ def stage_memory(
     )
 
 
-def shift_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
-    """What a pipeline's first stage holds of the rows that are denoised together: fp32 shift, and embeddings."""
-    if settings.method != "cdt":
-        return 0
-    layout = settings.layout
-    together = min(ROWS_PER_STAGE * layout.pipeline, settings.global_batch_rows // layout.data_parallel)
+def method_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
+    """What a pipeline's first stage holds for the method, of the rows whose losses are asked for together."""
+    method, layout = METHODS[settings.method], settings.layout
+    rows = settings.global_batch_rows // layout.data_parallel
+    together = min(method.rows_together(layout.pipeline) or rows, rows)
     tokens = row_tokens // layout.context // (layout.tensor if layout.sequence_parallel else 1)
-    return together * tokens * architecture.hidden_size * (FP32 + residual_size(settings))
+    return together * tokens * architecture.hidden_size * method.held_element_bytes(residual_size(settings))
 
 
 def parameters(architecture: Architecture) -> int:

@@ -1,33 +1,40 @@
 """Telling a run's steps: lines in the run folder for machines, lines on stderr for people. Only rank 0 tells."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch.distributed as dist
 
+from contracts.files import atomic_text
+from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.training.run_folder import RECORDS, Record
 from megatron_cdt.training.sinks import Sink
 from megatron_cdt.training.step import StepResult
-from megatron_cdt.training.telemetry import log_line, log_title, say
+from megatron_cdt.training.telemetry import log_line, log_title, say, telemetry_words
 from megatron_cdt.training.throughput import peak_memory_bytes, utilization
-
-CHANGES_NOTHING = (
-    "WARNING: step {step}: denoising changed no embedding element; this is plain cross-entropy at twice the price. "
-    'Set cdt.reduction to "sum", raise cdt.beta or learning_rate, or set cdt.residual_dtype to "float32".'
-)
 
 
 class Reporter:
     """The open records of a run; on other ranks than 0 it has none and every call is silent."""
 
     def __init__(
-        self, folder: Path, last_step: int, peak_tflops: float | None = None, sinks: Sequence[Sink] = ()
+        self,
+        folder: Path,
+        method: type[Objective],
+        last_step: int,
+        peak_tflops: float | None = None,
+        sinks: Sequence[Sink] = (),
     ) -> None:
         names = RECORDS if dist.get_rank() == 0 else ()
+        if names:
+            words = json.dumps(telemetry_words(method), indent=1)
+            atomic_text(folder / "telemetry.json", words + "\n")
         self.records = {name: Record(folder / name) for name in names}
         self.last_step, self.peak_tflops = last_step, peak_tflops
         self.sinks = sinks
-        self.has_titles = self.has_warned = False
+        self.warnings = {name: column.warning for name, column in method.telemetry.items() if column.warning}
+        self.has_titles = False
 
     def step(self, result: StepResult, seconds: float, flops: float) -> None:
         """One step, how long it took, and the operations that it asked for over all processes."""
@@ -54,13 +61,12 @@ class Reporter:
             sink.write(step, {name: value for name, value in values.items() if name != "step" and value is not None})
 
     def say_step(self, values: Mapping[str, float]) -> None:
-        """The step's line on stderr, with titles above the first, and a warning where CDT does nothing."""
+        """The step's line on stderr, with titles above the first, and the method's warnings."""
         if not self.has_titles:
             say(log_title(values, self.last_step))
         say(log_line(values, self.last_step))
-        if values.get("changed_share") == 0 and not self.has_warned:
-            say(CHANGES_NOTHING.format(step=values["step"]))
-            self.has_warned = True
+        for name in [name for name in self.warnings if values[name] <= 0]:
+            say(f"WARNING: step {values['step']}: {self.warnings.pop(name)}")
         self.has_titles = True
 
     def validation(self, step: int, loss: float) -> None:

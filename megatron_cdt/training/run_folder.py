@@ -1,7 +1,7 @@
 """The folder of one training run: who may write it, which run it belongs to, and its line-by-line records.
 
-<run folder>/settings.json fingerprint.json metrics.jsonl validation.jsonl timing.jsonl history.jsonl checkpoints/
-writer.lock
+<run folder>/settings.json fingerprint.json telemetry.json metrics.jsonl validation.jsonl timing.jsonl history.jsonl
+checkpoints/ writer.lock
 Invariants: one training writes a folder at a time; a folder goes on only under the fingerprint that it was begun
 with; after a resume the records hold the steps up to the checkpoint and nothing else.
 """

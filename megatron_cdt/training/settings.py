@@ -101,13 +101,8 @@ class TrainSettings(MethodSettings):
 
     @property
     def fp32_residual(self) -> bool:
-        """Whether embeddings and residual stream stay fp32 under 16-bit weights, so that a small shift survives."""
-        return self.method == "cdt" and self.cdt.residual_dtype == "float32" and self.dtype != "float32"
-
-    @property
-    def detects_in_fp8(self) -> bool:
-        """Whether CDT's detection pass runs in FP8."""
-        return self.method == "cdt" and self.cdt.detection_precision == "fp8"
+        """Whether embeddings and residual stream stay fp32 under 16-bit weights."""
+        return self.section.fp32_residual and self.dtype != "float32"
 
     @property
     def identity(self) -> dict:

@@ -76,6 +76,19 @@ COLUMNS = {
 }
 
 
+def telemetry_words(method: type[Objective]) -> dict:
+    """What telemetry.json says: every value's words for a figure, and what the report has to know of the method."""
+    shown_keys = ("title", "unit", "least", "remark")
+    return {
+        "explanation": method.explanation,
+        "plain_loss": method.plain_loss,
+        "plain_loss_reason": method.plain_loss_reason,
+        "columns": {
+            name: {key: getattr(column, key) for key in shown_keys} for name, column in method.telemetry.items()
+        },
+    }
+
+
 def log_title(values: Mapping[str, float], last_step: int) -> str:
     """The titles above the log lines."""
     return "  ".join(["step".rjust(step_width(last_step)), *(f"{COLUMNS[name][0]:>9}" for name in shown(values))])

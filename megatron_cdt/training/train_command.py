@@ -91,10 +91,10 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
         die_with_launcher()
     stop = StopRequest()
     check_sinks(settings.sinks)
-    if settings.detects_in_fp8:
+    if settings.section.uses_fp8:
         check_fp8(getattr(torch, settings.dtype))
     if settings.deterministic:
-        make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu(), detects_in_fp8=settings.detects_in_fp8)
+        make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu(), uses_fp8=settings.section.uses_fp8)
     if not has_gpu():
         torch.set_num_threads(settings.cpu_threads)
     groups = start_processes(settings.layout.engine_layout)

@@ -107,19 +107,33 @@ def made(tmp_path_factory, tokenizer_folder, books_folder, make_model):
     return folder
 
 
+WORDS = {
+    "explanation": "Every embedding <is> moved.",
+    "plain_loss": "detection_loss",
+    "plain_loss_reason": "Its loss is one after the move.",
+    "columns": {
+        "detection_loss": {"title": "Gain", "unit": "nats", "least": 0.0, "remark": ""},
+        "noise_share": {"title": "Noise", "unit": "share", "least": 0.0, "remark": ""},
+        "relative_shift": {"title": "Shift", "unit": "share", "least": 1e-5, "remark": "moved by {value:.1e}."},
+    },
+}
+
+
 def write_curves(folder):
     for method in ("ce", "cdt"):
-        extra = {"detection_loss": 3.0, "noise_share": 0.6, "threshold": 0.1, "relative_shift": 1e-7}
-        extra = {**extra, "changed_share": 0.5} if method == "cdt" else {}
+        extra = {"detection_loss": 3.0, "noise_share": 0.6, "relative_shift": 1e-7} if method == "cdt" else {}
         lines = [{"step": step, "loss": 4.0 / step, "consumed_tokens": 64 * step, **extra} for step in range(1, 9)]
-        (folder / f"{method}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        (folder / f"{method}.validation.jsonl").write_text('{"step": 4, "validation_loss": 2.0}\n')
+        (folder / method).mkdir()
+        (folder / method / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (folder / method / "validation.jsonl").write_text('{"step": 4, "validation_loss": 2.0}\n')
+        if method == "cdt":
+            (folder / method / "telemetry.json").write_text(json.dumps(WORDS))
 
 
 def report_words(folder, scores, tokenizer_folder) -> list:
     words = ["--run-name", "tiny <run>", "--tokenizer", tokenizer_folder, "--scores", *scores]
-    words += ["--metrics", *(f"{method}={folder}/{method}.jsonl" for method in ("ce", "cdt"))]
-    words += ["--validation", *(f"{method}={folder}/{method}.validation.jsonl" for method in ("ce", "cdt"))]
+    words += ["--metrics", *(f"{method}={folder}/{method}/metrics.jsonl" for method in ("ce", "cdt"))]
+    words += ["--validation", *(f"{method}={folder}/{method}/validation.jsonl" for method in ("ce", "cdt"))]
     for model in ("ce", "cdt"):
         words += [
             "--detect",
@@ -143,8 +157,18 @@ def test_the_page_is_well_formed_and_fetches_nothing(made):
 
 def test_every_section_is_there(made):
     page = (made / "report.html").read_text()
-    for name in ("results", "unigram", "training", "denoising", "picture", "detection", "provenance"):
+    for name in ("results", "unigram", "training", "methods", "picture", "detection", "provenance"):
         assert f'<section id="{name}">' in page
+
+
+def test_a_method_is_shown_in_its_own_words(made):
+    page = (made / "report.html").read_text()
+    section = page[page.index('<section id="methods">') : page.index('<section id="picture">')]
+    assert "<h3>cdt</h3><p>Every embedding &lt;is&gt; moved.</p>" in section
+    assert re.findall(r"<h4>(.*?)</h4>", section) == ["Gain", "Noise", "Shift"]
+    assert "<h3>ce</h3>" not in section
+    assert "Its loss is one after the move." in page
+    assert "cdt: moved by 1.0e-07." in page
 
 
 def test_the_probe_of_a_run_is_the_papers_figure_7(made):
@@ -193,7 +217,7 @@ def test_notes_tell_what_these_tiny_models_cannot_do(made):
     assert "not below the unigram entropy" in notes
     assert "No model here solves the needle task" in notes
     assert "found by ce, one of the models compared" in notes
-    assert "nearly equal to plain cross-entropy" in notes
+    assert "cdt: moved by 1.0e-07." in notes
     assert "Each method was trained once" in notes
 
 
@@ -218,7 +242,7 @@ def test_the_same_inputs_give_the_same_bytes(made, tokenizer_folder, tmp_path):
 
 
 def test_a_report_of_training_alone_is_a_page_too(made, tmp_path):
-    words = ["--run-name", "half", "--metrics", f"ce={made}/ce.jsonl", "--output", tmp_path / "half.html"]
+    words = ["--run-name", "half", "--metrics", f"ce={made}/ce/metrics.jsonl", "--output", tmp_path / "half.html"]
     assert run("report", *words) == 0
     assert '<section id="training">' in (tmp_path / "half.html").read_text()
 

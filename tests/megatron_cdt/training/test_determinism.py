@@ -58,4 +58,4 @@ def test_the_model_that_is_trained_has_megatrons_deterministic_mode(tiny_archite
 
 def test_detection_in_fp8_is_refused_for_lack_of_proof():
     with pytest.raises(InputError, match=r"refuses cdt\.detection_precision fp8"):
-        check_promise({}, Layout(), on_gpu=True, detects_in_fp8=True)
+        check_promise({}, Layout(), on_gpu=True, uses_fp8=True)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from contracts.errors import InputError
+from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.training.report import Reporter
 from megatron_cdt.training.sinks import check_sinks, open_sinks
 from megatron_cdt.training.step import StepResult
@@ -42,7 +43,7 @@ def packages(monkeypatch):
 def test_each_step_and_validation_reaches_every_sink_and_unknown_values_do_not(packages, groups, tmp_path):
     sinks = open_sinks(["tensorboard", "wandb"], tmp_path, {"seed": 1}, first_step=4)
     metrics = {"step": 4, "loss": 2.0, "grad_norm": 1.0, "lr": 0.1}
-    with contextlib.closing(Reporter(tmp_path, last_step=9, sinks=sinks)) as reporter:
+    with contextlib.closing(Reporter(tmp_path, CrossEntropy, last_step=9, sinks=sinks)) as reporter:
         reporter.step(StepResult(metrics, tokens=100), seconds=0.5, flops=1e9)
         reporter.validation(4, 1.5)
     scalars = {call[1][0]: call[1][1:] for call in packages.tensorboard.told if call[0] == "add_scalar"}

@@ -146,7 +146,7 @@ def test_a_step_without_any_label_is_refused(tiny_model, pack, groups):
 def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, groups, tmp_path, capsys):
     settings = settings_of(method="cdt", cdt={"beta": 0.0})
     state = state_of(tiny_model, settings, groups)
-    with contextlib.closing(Reporter(tmp_path, last_step=1000)) as reporter:
+    with contextlib.closing(Reporter(tmp_path, METHODS["cdt"], last_step=1000)) as reporter:
         for step in (1, 2):
             result = train_step(state, pack, settings, step, consumed_tokens=0)
             assert result.metrics["changed_share"] == 0
@@ -173,11 +173,21 @@ def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, gr
 
 def test_metrics_hold_no_times_and_timing_has_them(groups, tmp_path):
     metrics = {"step": 1, "loss": 2.0, "grad_norm": 1.0, "lr": 0.1}
-    with contextlib.closing(Reporter(tmp_path, last_step=1)) as reporter:
+    with contextlib.closing(Reporter(tmp_path, METHODS["ce"], last_step=1)) as reporter:
         reporter.step(StepResult(metrics, tokens=100), seconds=0.5, flops=3e12)
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == metrics
     timing = json.loads((tmp_path / "timing.jsonl").read_text())
     assert (timing["tokens_per_second"], timing["tflops_per_second"], timing["mfu"]) == (200, 6, None)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_words_of_every_value_that_a_method_tells_lie_beside_its_metrics(groups, tmp_path, method):
+    with contextlib.closing(Reporter(tmp_path, METHODS[method], last_step=1)):
+        words = json.loads((tmp_path / "telemetry.json").read_text())
+    assert words["columns"].keys() == METHODS[method].telemetry.keys()
+    assert all(column["title"] and column["unit"] for column in words["columns"].values())
+    assert bool(words["explanation"]) == bool(words["columns"])
+    assert words["plain_loss"] in {None, *words["columns"]}
 
 
 class Preferences(PackReader):
@@ -219,7 +229,7 @@ def test_every_method_trains_from_its_settings_and_tells_its_own_telemetry(tiny_
 class Spread(Objective):
     """Cross-entropy, and how far the rows of a step lie apart: a loss between rows."""
 
-    telemetry: ClassVar[dict[str, Column]] = {"spread": Column("rows")}
+    telemetry: ClassVar[dict[str, Column]] = {"spread": Column("rows", "Spread of the rows", "nats")}
 
     def losses(self, model, rows):
         sums = torch.stack([CrossEntropy(self.groups)(model, row)[0] for row in rows])

@@ -136,6 +136,14 @@ BENCHMARKS = {
     "quality": Benchmark({"quality": question_task("quality")}),
     "qasper": Benchmark({"qasper": question_task("qasper")}),
     "nq": Benchmark({"nq": question_task("nq")}),
+    "stories": Benchmark(
+        {
+            f"{hops}hop": Task(
+                "eval.benchmarks.stories.build:build", "eval.benchmarks.stories.score:score", needs=("books",)
+            )
+            for hops in (1, 2, 3, 4)
+        }
+    ),
     "hops": Benchmark(
         {
             f"{hops}hop": Task(

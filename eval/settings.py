@@ -18,6 +18,7 @@ from eval.benchmarks.perplexity import PerplexitySettings
 from eval.benchmarks.qasper import QasperSettings
 from eval.benchmarks.quality import QualitySettings
 from eval.benchmarks.ruler import RulerSettings
+from eval.benchmarks.stories import StoriesSettings
 from eval.detection.settings import DetectionSettings
 from eval.inference.settings import InferenceSettings
 
@@ -36,6 +37,7 @@ class BenchmarksSection(Settings):
     quality: QualitySettings | None = Field(None, description="QuALITY: multiple choice about long stories")
     qasper: QasperSettings | None = Field(None, description="Qasper: questions about scientific papers")
     nq: NQSettings | None = Field(None, description="Natural Questions among passages that do not answer")
+    stories: StoriesSettings | None = Field(None, description="answers to multi-hop questions among books' sentences")
     hops: HopsSettings | None = Field(None, description="critical-token detection on multi-hop questions")
 
 

@@ -4,11 +4,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from contracts.held_out import is_held_out
 from data_prep.sources.source import Drill
 
 DIGITS = 16  # of a digest that a list has
-# Digests that begin below it are of the split validation: a tenth of all stories and values.
-VALIDATION_BELOW = 26
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,4 @@ class Admission:
 
     def admits(self, text: str) -> bool:
         """Whether the split may hold the story or value that `text` spells."""
-        digest = digest_of(text)
-        is_validation = int(digest[:2], 16) < VALIDATION_BELOW
-        return digest not in self.held_out and is_validation == (self.split != "train")
+        return digest_of(text) not in self.held_out and is_held_out(text) == (self.split != "train")

@@ -53,6 +53,8 @@ class Chain:
 
     def facts(self, hops: int) -> list[str]:
         """The supporting facts in order."""
+        if hops == 1:
+            return [self.first_move]
         if hops == 2:
             return [self.take, self.first_move]
         if hops == 3:
@@ -62,10 +64,11 @@ class Chain:
 
 INSTRUCTION = (
     "Some sentences of the text above tell who took or dropped which thing and who went where. Use only those "
-    "sentences.\nA thing goes wherever the person who holds it goes. Answer with the place alone.\n"
-    "Question: {question}\nAnswer:"
+    "sentences.\nA thing goes wherever the person who holds it goes. {form}\nQuestion: {question}\nAnswer:"
 )
+PLACE_ALONE = "Answer with the place alone."
 QUESTIONS = {
+    1: "Where is {person}?",
     2: "Where is the {thing}?",
     3: "Where was the {thing} before the {last_place}?",
     4: "Where was the {thing} before the place where it was dropped?",
@@ -75,15 +78,22 @@ QUESTIONS = {
 Source = Callable[[int, Random], Story]
 
 
-def told(chain: Chain, hops: int, interference: list[str], generator: Random) -> Story:
-    """The story of a chain: interference facts between its own in random order, one of them at the end."""
+def told(chain: Chain, hops: int, interference: list[str], generator: Random, form: str = PLACE_ALONE) -> Story:
+    """The story of a chain: interference facts between its own in random order, one of them at the end.
+
+    `form` is the sentence that says how to answer.
+    """
     supporting = chain.facts(hops)
     order = ["supporting"] * len(supporting) + ["interference"] * (len(interference) - 1)
     generator.shuffle(order)
     sources = {"supporting": iter(supporting), "interference": iter(interference)}
     facts = [(kind, next(sources[kind])) for kind in [*order, "interference"]]
-    question = QUESTIONS[hops].format(thing=chain.thing, last_place=chain.last_place)
-    return Story(facts, INSTRUCTION.format(question=question), chain.answer)
+    return Story(facts, INSTRUCTION.format(form=form, question=question_of(chain, hops)), chain.answer)
+
+
+def question_of(chain: Chain, hops: int) -> str:
+    """The question whose answer is the chain's first place."""
+    return QUESTIONS[hops].format(person=chain.person, thing=chain.thing, last_place=chain.last_place)
 
 
 def interference_count(context: BuildContext, hops: int, generator: Random) -> int:

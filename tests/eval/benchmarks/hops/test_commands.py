@@ -87,7 +87,9 @@ def test_a_new_detector_is_one_file_and_one_line(samples_of, model_folder, tmp_p
     (tmp_path / "every_third.py").write_text(EVERY_THIRD)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(DETECTORS, "every_third", Detector("every third token", "every_third"))
-    monkeypatch.setattr(detecting, "code_fingerprint", lambda *modules: "of every_third")
+    monkeypatch.setattr(
+        detecting, "code_facts", lambda *roots: {"code_sha256": "of every_third", "code_roots": list(roots)}
+    )
     samples = samples_of("2hop")
     model = Detecting(str(model_folder), "cpu", "every_third", DetectionSettings())
     model.answer_cell(samples, tmp_path / "predictions.jsonl")

@@ -58,6 +58,9 @@ class DrillSettings(Settings):
     pairs: float = Field(
         0.0, ge=0, description="share of samples of pairs a b, in which b is to follow a again (a weight)"
     )
+    fact_pairs: float = Field(
+        0.0, ge=0, le=1, description="share of pairs that are told as facts (who took what) and asked from the thing"
+    )
     backward: float = Field(
         0.0, ge=0, le=1, description="share of questions about a pair that give b and ask for a; late: it delays pairs"
     )

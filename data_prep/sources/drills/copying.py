@@ -55,8 +55,13 @@ def echo_of_a_fact(generator: Random) -> tuple[str, str]:
 
 
 def pairs(generator: Random, characters: int, passages: Passages, settings: DrillSettings) -> list[Piece]:
-    """Names or things, each with a place, a filler between them; then each again, its other word after it."""
+    """Names or things, each with a place, a filler between them; then each again, its other word after it.
+
+    Or things in facts about who took them: then each again, and after it the person.
+    """
     count = generator.randint(2, min(max(2, characters // CHARACTERS_PER_PAIR), MOST_PAIRS))
+    if generator.random() < settings.fact_pairs:
+        return fact_pairs(generator, characters, passages, count)
     couples = list(zip(generator.sample([*PEOPLE, *THINGS], count), generator.sample(PLACES, count), strict=True))
     pieces: list[Piece] = []
     for first, second in couples:
@@ -67,6 +72,27 @@ def pairs(generator: Random, characters: int, passages: Passages, settings: Dril
         if generator.random() < settings.backward:
             told, learned = learned, told
         found = [*filler(generator, passages), Piece(f" {told}"), Piece(f" {learned}", "answer")]
+        if asked and length_of([*pieces, *found]) > characters:
+            return pieces
+        pieces += found
+        asked = True
+
+
+def fact_pairs(generator: Random, characters: int, passages: Passages, count: int) -> list[Piece]:
+    """Facts about who took what, and where somebody went; then the things again, each with the person who took it."""
+    people = generator.sample(PEOPLE, count)
+    owners = dict(zip(generator.sample(THINGS, count), people, strict=True))
+    facts = [generator.choice(TAKES).format(person=person, thing=thing) for thing, person in owners.items()]
+    facts += [
+        generator.choice(MOVES).format(person=person, place=generator.choice(PLACES))
+        for person in generator.sample(people, count // 2)
+    ]
+    generator.shuffle(facts)
+    pieces = [piece for fact in facts for piece in (Piece(f" {fact}"), *filler(generator, passages))]
+    asked = False
+    while True:
+        thing = generator.choice(list(owners))
+        found = [*filler(generator, passages), Piece(f" {thing}:"), Piece(f" {owners[thing]}", "answer")]
         if asked and length_of([*pieces, *found]) > characters:
             return pieces
         pieces += found

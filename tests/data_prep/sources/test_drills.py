@@ -124,6 +124,17 @@ def test_a_pair_stays_together_and_comes_again_at_many_distances() -> None:
     assert len(distances) > 20
 
 
+def test_a_thing_is_followed_by_the_person_who_took_it() -> None:
+    asked = 0
+    for drill in copied("pairs", fact_pairs=1):
+        facts = drill.text[: drill.answers[0][0]]
+        for begin, end in drill.answers:
+            thing = drill.text[:begin].split()[-1].removesuffix(":")
+            assert drill.text[begin:end].strip() == taker_of(facts, thing)
+            asked += 1
+    assert asked > 200
+
+
 def test_repeated_stretches_lie_at_many_distances_behind_the_first() -> None:
     distances = set()
     for drill in copied("repeats"):

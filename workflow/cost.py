@@ -1,17 +1,21 @@
 """What a configuration would cost on GPUs, from a stated model of the cost; nothing is run.
 
 in : a configuration, or a study of several runs; models need their config.json, no weights
-out: GPU hours of every run's trainings and evaluations, and what they were computed from
-Run: python -m workflow.cost --configfile config/paper/lm.yaml [--gpu H100] [--training 0.40] [--reading 0.40]
+out: GPU hours of every run's trainings and evaluations, hours on the clock, and what they were computed from
+Run: python -m workflow.cost --configfile config/paper/lm.yaml [--gpu H100] [--gpus 64] [--training S] [--reading S]
 
 The model. Operations are those of megatron_cdt.objectives (a multiply-add is 2, the causal half of attention), with
 each row taken as one document whose every token is labelled, which is the most that it can be.
-  training    steps x rows x a step's operations / (the GPU's bf16 or fp32 peak x --training)
-  a prompt    a forward pass over its tokens, in fp32 / (the GPU's fp32 peak x --reading)
-  an answer   128 tokens, each of which reads all weights once from memory (fp32, 3 TB/s)
-  detection   a forward pass, and a backward pass to the embeddings, as in training
+  training    steps x rows x a step's operations / (the GPU's peak x the share of it that is reached)
+  the share   in bf16 what was measured on an H200 at this length of rows (docs/benchmarks/train-gpu.json; between its
+              points by the logarithm of the length), else 0.40; --training names another
+  a prompt    a forward pass over its tokens / (the GPU's peak x --reading), in eval.generation.dtype
+  an answer   128 tokens, each of which reads all weights once from the GPU's memory
+  detection   a forward pass, and a backward pass to the embeddings, as in training, in fp32
   a cell      60 s besides, to start and to load the model; 200 samples where its benchmark takes all there are
-Left out: data preparation, which needs no GPU; waiting in queues; what is lost when a job is killed.
+  the clock   the longest training on the processes of its layout, and its longest cell after it, with as many GPUs as
+              there are jobs; with --gpus no less than all hours shared equally
+Left out: data preparation, which needs no GPU; waiting in queues; what is lost when a job is killed; communication.
 """
 
 import argparse
@@ -37,7 +41,14 @@ from workflow.configuration import Configuration
 from workflow.study import is_study, runs_of_study
 
 ANSWER_TOKENS = 128
-MEMORY_BYTES_PER_SECOND = 3e12
+# Part of the device's name: TB/s of its memory, from NVIDIA's data sheets. First match.
+MEMORY_TERABYTES = {
+    **{"H100 PCIe": 2.0, "H100 NVL": 3.9, "H100": 3.35, "H200": 4.8, "GH200": 4.0, "A100": 2.0, "L40S": 0.864},
+    "B200": 8.0,
+}
+MEASURED = Path(__file__).resolve().parents[1] / "docs/benchmarks/train-gpu.json"
+# Of the peak, where nothing was measured.
+ASSUMED_SHARE = 0.40
 START_SECONDS = 60.0
 SAMPLES_OF_ALL = 200
 TERA = 1e12
@@ -45,11 +56,11 @@ TERA = 1e12
 
 @dataclass(frozen=True)
 class Machine:
-    """A GPU, and the shares of its peak that are assumed to be reached."""
+    """A GPU, and the shares of its peak that are reached; `training` None: as measured."""
 
     gpu: str
-    training: float
-    reading: float
+    training: float | None = None
+    reading: float = ASSUMED_SHARE
 
     def flops_per_second(self, dtype: str) -> float:
         """Its dense peak for a type of number."""
@@ -57,6 +68,16 @@ class Machine:
         if peak is None:
             raise InputError(f"--gpu {self.gpu}: its {dtype} peak is not listed; name H100, H200 or A100")
         return peak * TERA
+
+    def training_flops_per_second(self, dtype: str, tokens: int) -> float:
+        """What training reaches on rows of so many tokens."""
+        share = self.training or (measured_share(tokens) if dtype == "bfloat16" else ASSUMED_SHARE)
+        return self.flops_per_second(dtype) * share
+
+    @property
+    def memory_bytes_per_second(self) -> float:
+        """How fast its memory is read."""
+        return next(speed for part, speed in MEMORY_TERABYTES.items() if part in self.gpu) * TERA
 
 
 @dataclass(frozen=True)
@@ -66,11 +87,20 @@ class Cost:
     training: dict[str, float]  # by method
     evaluation: dict[str, float]  # by benchmark, over all models
     cells: int
+    clock: float  # hours, with as many GPUs as there are jobs
 
     @property
     def total(self) -> float:
         """All of them."""
         return sum(self.training.values()) + sum(self.evaluation.values())
+
+
+def measured_share(tokens: int) -> float:
+    """The share of an H200's bf16 peak that cross-entropy reached in rows of so many tokens."""
+    tables = json.loads(MEASURED.read_text(encoding="utf-8"))["tables"]
+    points = [(row["tokens"], row["TFLOP/s"]) for row in tables[0]["rows"] if row["method"] == "ce"]
+    lengths, rates = zip(*points, strict=True)
+    return float(np.interp(np.log2(tokens), np.log2(lengths), rates)) / peak_of("H200", "bfloat16")
 
 
 def cost_of(run: Configuration, machine: Machine) -> Cost:
@@ -79,16 +109,18 @@ def cost_of(run: Configuration, machine: Machine) -> Cost:
     evaluation: dict[str, float] = {}
     models = len(run.train.methods) + len(run.eval.models)
     settings = run.eval.model_dump(mode="json")
-    cells = 0
+    cells, longest = 0, 0.0
     for benchmark, task, length in cells_of(settings):
         ways = len(ways_of(settings, benchmark, task))
         samples = settings["benchmarks"][benchmark].get("samples") or SAMPLES_OF_ALL
-        seconds = START_SECONDS + samples * sample_seconds(shape, known_task(benchmark, task).answer, length, machine)
-        evaluation[benchmark] = evaluation.get(benchmark, 0.0) + models * ways * seconds / 3600
+        answer, dtype = known_task(benchmark, task).answer, settings["generation"]["dtype"]
+        hours = (START_SECONDS + samples * sample_seconds(shape, answer, length, machine, dtype)) / 3600
+        evaluation[benchmark] = evaluation.get(benchmark, 0.0) + models * ways * hours
         cells += models * ways
-    return Cost(
-        {method: training_hours(run, shape, method, machine) for method in run.train.methods}, evaluation, cells
-    )
+        longest = max(longest, hours)
+    training = {method: training_hours(run, shape, method, machine) for method in run.train.methods}
+    clock = max(training.values()) / run.train.layout.processes + longest
+    return Cost(training, evaluation, cells, clock)
 
 
 def architecture_of(run: Configuration) -> Architecture:
@@ -102,7 +134,7 @@ def training_hours(run: Configuration, shape: Architecture, method: str, machine
     """GPU hours of one training; every token of its rows is counted as labelled."""
     rows = run.train.steps * run.train.global_batch_rows
     flops = rows * METHODS[method].row_flops(shape, labelled_row(run.pack.length), run.train)
-    return flops / (machine.flops_per_second(run.train.dtype) * machine.training) / 3600
+    return flops / machine.training_flops_per_second(run.train.dtype, run.pack.length) / 3600
 
 
 def labelled_row(length: int) -> WholeRow:
@@ -111,13 +143,14 @@ def labelled_row(length: int) -> WholeRow:
     return WholeRow(ones, ones, ones.astype(bool), [length])
 
 
-def sample_seconds(shape: Architecture, answer: str, length: int, machine: Machine) -> float:
-    """GPU seconds of one sample."""
+def sample_seconds(shape: Architecture, answer: str, length: int, machine: Machine, dtype: str) -> float:
+    """GPU seconds of one sample that is answered in `dtype`."""
     work = forward_work(shape, [length], length if answer == "losses" else 1)
     if answer == "detection":
-        return work.detection / (machine.flops_per_second("float32") * machine.training)
-    reading = work.forward / (machine.flops_per_second("float32") * machine.reading)
-    return reading + (ANSWER_TOKENS * 4 * parameters(shape) / MEMORY_BYTES_PER_SECOND if answer == "text" else 0.0)
+        return work.detection / machine.training_flops_per_second("float32", length)
+    reading = work.forward / (machine.flops_per_second(dtype) * machine.reading)
+    weights = parameters(shape) * {"float32": 4, "bfloat16": 2}[dtype]
+    return reading + (ANSWER_TOKENS * weights / machine.memory_bytes_per_second if answer == "text" else 0.0)
 
 
 def parameters(shape: Architecture) -> float:
@@ -126,18 +159,23 @@ def parameters(shape: Architecture) -> float:
     return (work.linear + work.head) / 2 + shape.vocab_size * shape.hidden_size
 
 
-def table(costs: dict[str, Cost], machine: Machine) -> str:
+def table(costs: dict[str, Cost], machine: Machine, gpus: int | None = None) -> str:
     """The answer as text: a line for each run, the sum, and the assumptions."""
-    lines = [f"{'run':40s} {'cells':>7s} {'training':>10s} {'evaluation':>10s} {'GPU hours':>10s}"]
+    titles = ("training", "evaluation", "GPU hours", "clock")
+    lines = [f"{'run':40s} {'cells':>7s} " + " ".join(f"{title:>10s}" for title in titles)]
     for run, cost in costs.items():
-        hours = (sum(cost.training.values()), sum(cost.evaluation.values()), cost.total)
+        hours = (sum(cost.training.values()), sum(cost.evaluation.values()), cost.total, cost.clock)
         lines.append(f"{run:40s} {cost.cells:7d} " + " ".join(f"{value:10.1f}" for value in hours))
     total, cells = sum(cost.total for cost in costs.values()), sum(cost.cells for cost in costs.values())
-    lines.append(f"{'all':40s} {cells:7d} {'':10s} {'':10s} {total:10.1f}")
+    clock = max(max(cost.clock for cost in costs.values()), total / gpus if gpus else 0.0)
+    lines.append(f"{'all':40s} {cells:7d} {'':10s} {'':10s} {total:10.1f} {clock:10.1f}")
+    trained = f"{machine.training:.0%}" if machine.training else "the measured share"
     lines.append(
-        f"on {machine.gpu}, reaching {machine.training:.0%} of its peak in training and {machine.reading:.0%} in "
-        f"reading prompts; the model of the cost is at the head of workflow/cost.py"
+        f"on {gpus or 'as many as wanted of'} {machine.gpu}, reaching {trained} of its peak in training and "
+        f"{machine.reading:.0%} in reading prompts; the model of the cost is at the head of workflow/cost.py"
     )
+    if not machine.training and "H200" not in machine.gpu:
+        lines.append(f"The shares were measured on an H200; nothing was measured on {machine.gpu}.")
     return "\n".join(lines)
 
 
@@ -155,12 +193,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m workflow.cost", description=__doc__.splitlines()[0])
     parser.add_argument("--configfile", default="config/demo.yaml", help="a configuration or a study")
     parser.add_argument("--gpu", default="H100", help="part of the GPU's name: H100, H200, A100 ...")
-    parser.add_argument("--training", type=float, default=0.40, help="share of the peak that training reaches")
-    parser.add_argument("--reading", type=float, default=0.40, help="share of the peak that reading prompts reaches")
+    parser.add_argument("--gpus", type=int, help="how many there are; left out: as many as there are jobs")
+    parser.add_argument("--training", type=float, help="share of the peak that training reaches; left out: as measured")
+    parser.add_argument(
+        "--reading", type=float, default=ASSUMED_SHARE, help="share of the peak that reading prompts reaches"
+    )
     given = parser.parse_args(arguments)
     machine = Machine(given.gpu, given.training, given.reading)
     try:
-        print(table({run: cost_of(one, machine) for run, one in configurations(given.configfile).items()}, machine))
+        costs = {run: cost_of(one, machine) for run, one in configurations(given.configfile).items()}
+        print(table(costs, machine, given.gpus))
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -1,14 +1,13 @@
 """A study is several runs in one configuration: thousands of jobs are planned fast, and what they cost is told."""
 
 import json
-import re
 
 import pytest
 import yaml
 
 from contracts.errors import InputError
 from tests.workflow.conftest import DEMO, REPOSITORY, Project
-from workflow.cost import Machine, configurations, cost_of, main
+from workflow.cost import Machine, configurations, cost_of, main, measured_share
 from workflow.study import merged, runs_of_study
 
 LLAMA_8B = {
@@ -98,14 +97,46 @@ def test_twelve_thousand_jobs_are_planned_in_half_a_minute_at_most_and_half_a_gi
 def test_the_cost_of_a_study_is_the_sum_of_its_runs_and_grows_with_their_steps(paper_study, capsys):
     assert main(["--configfile", "config/studies/paper.yaml"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    hours = [float(re.search(r"([\d.]+)$", line)[1]) for line in lines[1:14]]
+    hours = [float(line.split()[-2]) for line in lines[1:14]]
     assert hours[-1] == pytest.approx(sum(hours[:-1]), rel=0.001)
+    clocks = [float(line.split()[-1]) for line in lines[1:14]]
+    assert clocks[-1] == max(clocks[:-1])
+    assert "nothing was measured on H100" in lines[-1]
     machine = Machine("H100", 0.4, 0.4)
     run = configurations("config/paper/lm.yaml")["paper-lm"]
     twice = run.model_copy(update={"train": run.train.model_copy(update={"steps": 2 * run.train.steps})})
     once_hours, twice_hours = cost_of(run, machine).training, cost_of(twice, machine).training
     assert twice_hours["ce"] == pytest.approx(2 * once_hours["ce"])
     assert once_hours["cdt"] > once_hours["ce"]
+
+
+def test_the_cost_of_an_evaluation_is_that_of_its_numbers_and_its_gpu(paper_study):
+    run = configurations("config/paper/lm.yaml")["paper-lm"]
+    generation = run.eval.generation.model_copy(update={"dtype": "bfloat16"})
+    halved = run.model_copy(update={"eval": run.eval.model_copy(update={"generation": generation})})
+    wide, narrow = (sum(cost_of(one, Machine("H100")).evaluation.values()) for one in (run, halved))
+    assert narrow < wide
+    faster_memory = sum(cost_of(run, Machine("H200")).evaluation.values())
+    assert faster_memory < wide
+
+
+def test_training_reaches_what_was_measured_at_its_length():
+    assert measured_share(8192) == pytest.approx(0.530, abs=0.001)
+    assert measured_share(131072) == pytest.approx(0.364, abs=0.001)
+    assert measured_share(131072) < measured_share(100_000) < measured_share(65536)
+    assert measured_share(512) == measured_share(8192)
+
+
+def test_fewer_gpus_take_longer_and_never_less_than_their_share(paper_study, capsys):
+    clocks, totals = [], []
+    for gpus in ("1", "64", "100000"):
+        assert main(["--configfile", "config/studies/paper.yaml", "--gpus", gpus]) == 0
+        line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("all "))
+        totals.append(float(line.split()[-2]))
+        clocks.append(float(line.split()[-1]))
+    assert clocks[0] == totals[0]
+    assert clocks[1] == pytest.approx(totals[1] / 64, abs=0.1)
+    assert clocks[2] < clocks[1]
 
 
 def test_a_gpu_that_is_not_listed_is_refused_in_one_line(paper_study, capsys):

@@ -24,6 +24,14 @@ help: ## This list
 demo: $(READY) ## The whole workflow on the books of this repository (CPU); ends in results/demo/report.html
 	snakemake --profile local --configfile config/demo.yaml
 
+# Each stage goes on from the model of the one before; the tokenizer is made first, from all kinds of drills.
+.PHONY: base
+base: $(READY) ## A small model that retrieves, from nothing (CPU, three quarters of an hour); results/base-6/models/ce
+	snakemake results/base-tokenizer/tokenizer --profile local --configfile config/base/tokenizer.yaml
+	for stage in 1 2 3 4 5 6; do \
+		snakemake results/base-$$stage/models/ce --profile local --configfile config/base/stage-$$stage.yaml; \
+	done
+
 .PHONY: test
 test: $(READY) ## All tests
 	OMP_NUM_THREADS=1 python -m pytest $(TEST_FLAGS)

@@ -32,7 +32,7 @@ from megatron_cdt.engine.model import LanguageModel, build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes, sum_over
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.weights import load_weights
-from megatron_cdt.objectives.cdt import denoise_embeddings, denoising_shift, denoising_telemetry, detect
+from megatron_cdt.objectives.cdt.objective import denoise_embeddings, denoising_shift, denoising_telemetry, detect
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
 from megatron_cdt.objectives.row import NO_LABEL, labelled_row
 

@@ -10,6 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.copy_of_repository import REPOSITORY, copy_of_repository
+from tests.megatron_cdt.training.job import make_job, train_settings
 
 COPIED = ("contracts", "data_prep", "megatron_cdt", "eval", "workflow", "config")
 GENERATED = {"workflow/schemas/config.schema.json", "config/README.md"}
@@ -94,6 +95,43 @@ def score(task, rows, facts):
     return scored_texts(rows, "accuracy", lambda row: float(row["prediction"].strip().startswith(row["answers"][0])))
 ''',
 }
+
+
+METHOD = '''"""Cross-entropy of the tokens that the model is least sure of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
+from megatron_cdt.objectives.objective import Column, RowObjective
+from megatron_cdt.objectives.row import LocalRow
+
+
+@dataclass(frozen=True)
+class HardTokens(RowObjective):
+    """L = sum over labelled tokens with a loss above 2 nats of -log p(token)."""
+
+    telemetry: ClassVar[Mapping[str, Column]] = {
+        "hard_tokens": Column("rows", "Tokens that are hard", "tokens of a row", "hard")
+    }
+    explanation: ClassVar[str] = "Easy tokens teach nothing."
+
+    def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
+        """See RowObjective."""
+        hard = []
+
+        def weigh(losses_C: Tensor, positions_C: Tensor) -> Tensor:
+            hard.append((losses_C > 2).double().sum())
+            return (losses_C > 2).float()
+
+        loss = summed_cross_entropy(model, model.embed(row.input_ids_T), row, self.groups, weigh)
+        return loss, {"hard_tokens": sum_over(sum(hard), self.groups.cp).item()}
+'''
 
 
 @pytest.fixture
@@ -227,3 +265,23 @@ def test_a_benchmark_is_a_package_and_a_line_in_the_registry_and_the_settings(co
     given = ("--benchmark", "colours", "--task", "first", "--predictions", tmp_path / "mine.jsonl")
     run(copy, "eval", "score", *given, "--output", tmp_path / "score.json")
     assert json.loads((tmp_path / "score.json").read_text())["score"] == 80.0
+
+
+def test_a_training_method_is_a_file_and_a_line(copy, tmp_path):
+    (copy / "megatron_cdt/objectives/hard.py").write_text(METHOD, encoding="utf-8")
+    add_line(
+        copy / "megatron_cdt/objectives/registry.py",
+        "METHODS: dict[str, Method] = {\n",
+        '    "hard": Method("hard tokens", "megatron_cdt.objectives.hard:HardTokens"),\n',
+    )
+    make_schema(copy)
+    assert touched(copy) == {"megatron_cdt/objectives/hard.py", "megatron_cdt/objectives/registry.py"} | GENERATED
+    (tmp_path / "job").mkdir()
+    job, run_folder = make_job(tmp_path / "job"), tmp_path / "run"
+    run(copy, "megatron_cdt", *job.arguments(train_settings(method="hard"), run_folder))
+    steps = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+    assert len(steps) == 6
+    assert all(step["hard_tokens"] > 0 for step in steps)
+    words = json.loads((run_folder / "telemetry.json").read_text())
+    assert words["columns"]["hard_tokens"]["title"] == "Tokens that are hard"
+    assert words["explanation"] == "Easy tokens teach nothing."

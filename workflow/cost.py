@@ -33,7 +33,7 @@ from eval.cells import cells_of, ways_of
 from eval.registry import known_task
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.huggingface.config import read_architecture
-from megatron_cdt.objectives.registry import METHODS
+from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.objectives.row import WholeRow
 from megatron_cdt.objectives.work import forward_work
 from megatron_cdt.training.throughput import peak_of
@@ -133,7 +133,7 @@ def architecture_of(run: Configuration) -> Architecture:
 def training_hours(run: Configuration, shape: Architecture, method: str, machine: Machine) -> float:
     """GPU hours of one training; every token of its rows is counted as labelled."""
     rows = run.train.steps * run.train.global_batch_rows
-    flops = rows * METHODS[method].row_flops(shape, labelled_row(run.pack.length), run.train)
+    flops = rows * objective_class(method).row_flops(shape, labelled_row(run.pack.length), run.train.section_of(method))
     return flops / machine.training_flops_per_second(run.train.dtype, run.pack.length) / 3600
 
 

@@ -28,6 +28,7 @@ from eval.cells import (
 )
 from eval.detection.detectors import DETECTORS
 from eval.registry import BENCHMARKS, Task, known_task
+from megatron_cdt.objectives.registry import METHODS
 from workflow.command_code import code_digest
 from workflow.run_config import chat_template_file, drawn_sets
 
@@ -95,6 +96,10 @@ class RunPlan:
         """The training settings of one method; another method's own section stays out of them."""
         others = {*self.train_keys["methods"]["items"]["enum"], "methods"} - {method}
         return {key: value for key, value in self.config["train"].items() if key not in others} | {"method": method}
+
+    def code_of_training(self, method: str) -> str:
+        """The code behind one training: the command's, and its method's."""
+        return self.code("megatron_cdt.training.train_command", METHODS[method].module)
 
     def run_folder(self, method: str) -> str:
         """Where a training keeps its checkpoints and metrics: one folder for each of its settings.

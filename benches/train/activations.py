@@ -14,7 +14,7 @@ from benches.train.cases import RowShape, build_bench_model, build_row
 from benches.train.report import Table, verdict
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
-from megatron_cdt.objectives.cdt import frozen
+from megatron_cdt.objectives.cdt.objective import frozen
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
 from megatron_cdt.objectives.row import LocalRow
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel, build_model
 from megatron_cdt.huggingface.fresh import initialize_weights
-from megatron_cdt.objectives.cdt import ContextDenoising
+from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.cdt.objective import ContextDenoising
 from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.row import LocalRow, WholeRow, cut_row, next_tokens
-from megatron_cdt.objectives.settings import CdtSettings
 
 SEED = 1234
 RATES = {"lr_nominal": 1e-5, "lr_scheduled": 1e-5}

@@ -26,9 +26,9 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel, build_model
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.transformer_engine import uses_transformer_engine
-from megatron_cdt.objectives.cdt import detect
+from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.cdt.objective import detect
 from megatron_cdt.objectives.row import LocalRow
-from megatron_cdt.objectives.settings import CdtSettings
 from megatron_cdt.training.throughput import device_peak_tflops
 
 FP8 = "cdt, fp8 detection"

@@ -15,8 +15,8 @@ from benches.train.cases import RATES, SEED
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.huggingface.config import write_config
 from megatron_cdt.huggingface.fresh import FreshWeights
+from megatron_cdt.objectives.cdt import CdtSettings
 from megatron_cdt.objectives.row import WholeRow
-from megatron_cdt.objectives.settings import CdtSettings
 
 
 def build_plain_model(architecture: Architecture) -> LlamaForCausalLM:

@@ -16,7 +16,7 @@ from benches.train.cases import RowShape, build_bench_model, build_row, denoisin
 from benches.train.plain_cdt import build_plain_model, plain_cdt_step, plain_inputs
 from benches.train.report import Table, verdict
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.objectives.settings import CdtSettings
+from megatron_cdt.objectives.cdt import CdtSettings
 
 LOSS_TOLERANCE = 1e-4
 

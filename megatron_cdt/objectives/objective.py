@@ -1,14 +1,13 @@
 """What a training method is: one class that owns its loss, its check of the rows, its operations and its telemetry.
 
-A method of your own is a subclass in a file of its own, a line in `registry.py`, and its name (with a section, where it
-has settings) in `settings.py`.
+A method of your own is a subclass in a file of its own and a line in `registry.py`.
 Invariant: the sum of the losses of all ranks that share a row is the row's loss, and its gradients likewise. Of the
 stages of a pipeline, the last has the losses and knows the telemetry.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
 from megatron.core.process_groups_config import ProcessGroupCollection
@@ -17,8 +16,8 @@ from torch import Tensor
 from contracts.packs import PackRow
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.objectives.method import SectionSettings
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow
-from megatron_cdt.objectives.settings import MethodSettings
 from megatron_cdt.objectives.work import Work, forward_work
 
 
@@ -42,7 +41,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Objective(ABC):
-    """One training method under the settings and process groups of a run."""
+    """One training method under its settings and the process groups of a run."""
 
     # Name of each telemetry value -> its column.
     telemetry: ClassVar[Mapping[str, Column]] = {}
@@ -53,13 +52,9 @@ class Objective(ABC):
     # Why the loss itself is not comparable, where it is not.
     plain_loss_reason: ClassVar[str] = ""
     groups: ProcessGroupCollection
+    settings: SectionSettings = field(default_factory=SectionSettings)
 
-    @classmethod
-    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
-        """The method under the settings of a run."""
-        return cls(groups)
-
-    def at_rates(self, lr_nominal: float, lr_scheduled: float) -> "Objective":
+    def at_rates(self, lr_nominal: float, lr_scheduled: float) -> Self:
         """The method in a step with these learning rates, peak and present; itself where the loss knows neither."""
         return self
 
@@ -70,7 +65,7 @@ class Objective(ABC):
 
         Each is made when it is asked for: backward passes of earlier rows may come between, and stages of a pipeline
         work on different rows at a time. The set is all labelled rows of this data parallel rank in a step, or as many
-        as `rows_together` says; rows of other ranks are a matter of `groups.dp`.
+        as `rows_together` says; those of other ranks: between_rows.py.
         """
 
     @classmethod
@@ -96,7 +91,7 @@ class Objective(ABC):
         return None
 
     @classmethod
-    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: SectionSettings) -> float:
         """Operations of one row's step, over all processes that share the row."""
         return row_work(architecture, row).training
 

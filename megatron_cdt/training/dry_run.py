@@ -19,7 +19,7 @@ from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
 from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.engine.fp8 import check_fp8
 from megatron_cdt.engine.model import check_divides
-from megatron_cdt.objectives.registry import METHODS
+from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.training.data_order import rows_of_step
 from megatron_cdt.training.determinism import check_promise
 from megatron_cdt.training.inputs import Inputs, Paths, open_inputs, run_fingerprint
@@ -104,7 +104,7 @@ def check_labels(pack: PackReader, settings: TrainSettings) -> None:
     """The pack has what the method learns from; the run itself would find out in the middle of its first step."""
     for index in first_rows(pack, settings):
         row = pack.row(index)
-        if complaint := METHODS[settings.method].complaint_about(row):
+        if complaint := objective_class(settings.method).complaint_about(row):
             raise InputError(f"{pack.folder} row {index}: method: {complaint}")
         if row.target_mask().any():
             return

@@ -17,10 +17,11 @@ from contracts.tokenizer import load_tokenizer
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint import newest_checkpoint, read_architecture_of, reproducible_files
 from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.objectives.registry import METHODS
 from megatron_cdt.training.data_order import check_pack_fits
 from megatron_cdt.training.settings import TrainSettings
 
-CODE_ROOTS = ("megatron_cdt.training.train_command",)
+COMMAND = "megatron_cdt.training.train_command"
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,16 @@ def open_inputs(paths: Paths, settings: TrainSettings) -> Inputs:
     return Inputs(checkpoint, architecture, paths.tokenizer, digest, packs[0], packs[1] if paths.validation else None)
 
 
+def code_roots(method: str) -> tuple[str, str]:
+    """The modules behind a training: the command's, and that of its method, which is imported by its name."""
+    return COMMAND, METHODS[method].module
+
+
 def run_fingerprint(inputs: Inputs, settings: TrainSettings) -> dict:
     """Which run this is: whatever decides a number of it."""
     return {
         "settings": settings.identity,
-        "code": code_fingerprint(*CODE_ROOTS),
+        "code": code_fingerprint(*code_roots(settings.method)),
         "device": "gpu" if has_gpu() else "cpu",
         "start": start_digest(inputs.start),
         "data": inputs.pack.metadata.fingerprint,

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
-from megatron_cdt.objectives.registry import METHODS
+from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.training.checkpoint import Progress, TrainingState
 from megatron_cdt.training.flops import step_flops
 from megatron_cdt.training.report import Reporter
@@ -86,7 +86,8 @@ def open_reporter(run: Run, first_step: int) -> Reporter:
     """The records of the run and its sinks, which rank 0 alone has."""
     settings, names = run.settings, run.settings.sinks if dist.get_rank() == 0 else ()
     sinks = open_sinks(names, run.folder, settings.model_dump(mode="json"), first_step)
-    return Reporter(run.folder, METHODS[settings.method], settings.steps, device_peak_tflops(settings.dtype), sinks)
+    method = objective_class(settings.method)
+    return Reporter(run.folder, method, settings.steps, device_peak_tflops(settings.dtype), sinks)
 
 
 def is_checkpoint_step(step: int, settings: TrainSettings) -> bool:

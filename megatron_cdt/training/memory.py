@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.objectives.cross_entropy import LOGITS_PER_CHUNK
-from megatron_cdt.objectives.registry import METHODS
+from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.training.settings import LayoutSettings, TrainSettings
 
 FP32 = 4
@@ -69,7 +69,7 @@ def stage_memory(
 
 def method_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
     """What a pipeline's first stage holds for the method, of the rows whose losses are asked for together."""
-    method, layout = METHODS[settings.method], settings.layout
+    method, layout = objective_class(settings.method), settings.layout
     rows = settings.global_batch_rows // layout.data_parallel
     together = min(method.rows_together(layout.pipeline) or rows, rows)
     tokens = row_tokens // layout.context // (layout.tensor if layout.sequence_parallel else 1)

@@ -11,7 +11,7 @@ from megatron_cdt.objectives.objective import Objective
 from megatron_cdt.training.run_folder import RECORDS, Record
 from megatron_cdt.training.sinks import Sink
 from megatron_cdt.training.step import StepResult
-from megatron_cdt.training.telemetry import log_line, log_title, say, telemetry_words
+from megatron_cdt.training.telemetry import LogLines, say, telemetry_words
 from megatron_cdt.training.throughput import peak_memory_bytes, utilization
 
 
@@ -31,7 +31,7 @@ class Reporter:
             words = json.dumps(telemetry_words(method), indent=1)
             atomic_text(folder / "telemetry.json", words + "\n")
         self.records = {name: Record(folder / name) for name in names}
-        self.last_step, self.peak_tflops = last_step, peak_tflops
+        self.lines, self.peak_tflops = LogLines(method, last_step), peak_tflops
         self.sinks = sinks
         self.warnings = {name: column.warning for name, column in method.telemetry.items() if column.warning}
         self.has_titles = False
@@ -63,8 +63,8 @@ class Reporter:
     def say_step(self, values: Mapping[str, float]) -> None:
         """The step's line on stderr, with titles above the first, and the method's warnings."""
         if not self.has_titles:
-            say(log_title(values, self.last_step))
-        say(log_line(values, self.last_step))
+            say(self.lines.title(values))
+        say(self.lines.line(values))
         for name in [name for name in self.warnings if values[name] <= 0]:
             say(f"WARNING: step {values['step']}: {self.warnings.pop(name)}")
         self.has_titles = True

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from contracts.settings import Settings
 from megatron_cdt.engine.options import Layout, Recompute
-from megatron_cdt.objectives.settings import MethodSettings
+from megatron_cdt.objectives.registry import MethodSettings
 
 # Marks fields that say when and where files are written, and change no number: a run may go on under other values.
 BOOKKEEPING = {"bookkeeping": True}

@@ -82,7 +82,7 @@ def learn_from_rows(
     totals: StepTotals,
 ) -> None:
     """Add the gradients of the rows of these numbers, and their own numbers to `totals`."""
-    together = objective.rows_together(state.groups.pp.size()) or len(numbers)
+    together = objective.rows_together(state.groups.pp.size())
     labelled = []
     for number in numbers:
         row = local_row(pack.row(number), state.groups)
@@ -90,8 +90,9 @@ def learn_from_rows(
         # A row without labels only counts tokens.
         if row.num_labels:
             labelled.append((number, row))
-    for first in range(0, len(labelled), together):
-        losses = counted_losses(state, labelled[first : first + together], objective, totals)
+    # A whole set is asked for even where it is empty: other data parallel ranks may wait for its rows.
+    for first in range(0, len(labelled), together) if together else (0,):
+        losses = counted_losses(state, labelled[first:][:together], objective, totals)
         learn_in_order(losses, state.groups)
 
 

@@ -17,7 +17,6 @@ from megatron_cdt.engine.device import device
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import is_last_stage, speaks_for_row
 from megatron_cdt.objectives.objective import Objective
-from megatron_cdt.objectives.registry import METHODS
 from megatron_cdt.objectives.row import LocalRow
 
 
@@ -58,8 +57,8 @@ class StepTotals:
         return {"loss_sum": loss_sum, "units": units, "tokens": total["all_tokens"]} | means
 
 
-# name: (title, format); a value that a run does not have is left out, one that is not known (None) reads n/a.
-COLUMNS = {
+# name: (title, format) of what every method tells.
+COMMON_COLUMNS = {
     "loss": ("loss", "{:>9.5f}"),
     "grad_norm": ("grad norm", "{:>9.4f}"),
     "lr": ("lr", "{:>9.2e}"),
@@ -67,13 +66,33 @@ COLUMNS = {
     "tflops_per_second": ("TFLOP/s", "{:>9.3f}"),
     "mfu": ("MFU", "{:>9.1%}"),
     "memory_mib": ("MiB", "{:>9,.0f}"),
-    **{
-        name: (column.log_title, column.log_format)
-        for method in METHODS.values()
-        for name, column in method.telemetry.items()
-        if column.log_title
-    },
 }
+
+
+class LogLines:
+    """Aligned lines for people; full precision is in metrics.jsonl.
+
+    A value that a run does not have is left out, one that is not known (None) reads n/a.
+    """
+
+    def __init__(self, method: type[Objective], last_step: int) -> None:
+        own = {name: (column.log_title, column.log_format) for name, column in method.telemetry.items()}
+        self.columns = COMMON_COLUMNS | {name: shown for name, shown in own.items() if shown[0]}
+        self.last_step = last_step
+        # Characters of the first column, e.g. `100/100`.
+        self.step_width = max(len("step"), 2 * len(str(last_step)) + 1)
+
+    def title(self, values: Mapping[str, float]) -> str:
+        """The titles above the lines."""
+        titles = [f"{title:>9}" for name, (title, _) in self.columns.items() if name in values]
+        return "  ".join(["step".rjust(self.step_width), *titles])
+
+    def line(self, values: Mapping[str, float]) -> str:
+        """The line of a step."""
+        step = f"{values['step']}/{self.last_step}".rjust(self.step_width)
+        shown = {name: form for name, (_, form) in self.columns.items() if name in values}
+        cells = ["n/a".rjust(9) if values[name] is None else form.format(values[name]) for name, form in shown.items()]
+        return "  ".join([step, *cells])
 
 
 def telemetry_words(method: type[Objective]) -> dict:
@@ -87,32 +106,6 @@ def telemetry_words(method: type[Objective]) -> dict:
             name: {key: getattr(column, key) for key in shown_keys} for name, column in method.telemetry.items()
         },
     }
-
-
-def log_title(values: Mapping[str, float], last_step: int) -> str:
-    """The titles above the log lines."""
-    return "  ".join(["step".rjust(step_width(last_step)), *(f"{COLUMNS[name][0]:>9}" for name in shown(values))])
-
-
-def log_line(values: Mapping[str, float], last_step: int) -> str:
-    """One aligned line for people; full precision is in metrics.jsonl."""
-    step = f"{values['step']}/{last_step}".rjust(step_width(last_step))
-    return "  ".join([step, *(cell(name, values[name]) for name in shown(values))])
-
-
-def cell(name: str, value: float | None) -> str:
-    """A value in its column's format."""
-    return "n/a".rjust(9) if value is None else COLUMNS[name][1].format(value)
-
-
-def shown(values: Mapping[str, float]) -> list[str]:
-    """The columns that these values fill."""
-    return [name for name in COLUMNS if name in values]
-
-
-def step_width(last_step: int) -> int:
-    """Characters of the first column, e.g. `100/100`."""
-    return max(len("step"), 2 * len(str(last_step)) + 1)
 
 
 def say(text: str) -> None:

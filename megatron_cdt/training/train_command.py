@@ -29,7 +29,7 @@ from megatron_cdt.training import history
 from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
 from megatron_cdt.training.determinism import make_deterministic
 from megatron_cdt.training.dry_run import dry_run
-from megatron_cdt.training.inputs import CODE_ROOTS, Inputs, Paths, open_inputs, run_fingerprint
+from megatron_cdt.training.inputs import Inputs, Paths, code_roots, open_inputs, run_fingerprint
 from megatron_cdt.training.launch import die_with_launcher, is_launched, launch_processes
 from megatron_cdt.training.loop import Run, train
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
@@ -207,7 +207,7 @@ def describe(unfinished: Path, done_text: str, done: dict, fingerprint: dict) ->
         inputs={name: fingerprint[name] for name in ("start", "data", "validation", "tokenizer")},
         outputs=describe_files(unfinished.iterdir()),
         settings=fingerprint["settings"],
-        code={"code_roots": list(CODE_ROOTS), "code_sha256": fingerprint["code"]},
+        code={"code_roots": list(code_roots(fingerprint["settings"]["method"])), "code_sha256": fingerprint["code"]},
         counts={"steps": done["step"], "rows": done["consumed_rows"], "tokens": done["consumed_tokens"]},
         packages=("torch", "megatron-core", "safetensors"),
         seed=fingerprint["settings"]["seed"],

@@ -25,7 +25,7 @@ STAGES = {
     "tokenizer": ("data_prep.commands.tokenizer", "data_prep.sources.text"),
     "tokenize": ("data_prep.commands.tokenize", "data_prep.sources.text", "data_prep.tokens.encode_document"),
     "pack": ("data_prep.commands.pack",),
-    "train": ("megatron_cdt.training.train_command",),
+    "train": ("megatron_cdt.training.train_command", "megatron_cdt.objectives.cdt.objective"),
     "build": BUILD,
     "score": SCORE,
 }

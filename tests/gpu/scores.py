@@ -17,7 +17,7 @@ from megatron_cdt.engine.options import Layout
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.weights import load_weights
-from megatron_cdt.objectives.cdt import detect
+from megatron_cdt.objectives.cdt.objective import detect
 from megatron_cdt.objectives.cross_entropy import token_losses
 from megatron_cdt.objectives.row import LocalRow, WholeRow, cut_row, next_tokens
 

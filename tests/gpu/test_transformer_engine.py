@@ -16,10 +16,10 @@ from megatron_cdt.engine.norm import rms_norm
 from megatron_cdt.engine.transformer_engine import FusedAttention
 from megatron_cdt.huggingface.config import write_config
 from megatron_cdt.huggingface.fresh import initialize_weights
-from megatron_cdt.objectives.cdt import ContextDenoising, detect
+from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.cdt.objective import ContextDenoising, detect
 from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.cross_entropy import add_product
-from megatron_cdt.objectives.settings import CdtSettings
 from tests.gpu.scores import row_of, scores
 
 RATES = {"lr_nominal": 1e-2, "lr_scheduled": 1e-2}

@@ -187,3 +187,8 @@ def test_a_place_that_is_absent_is_named_by_its_key():
     config["eval"]["benchmarks"]["babilong"] = {"tasks": ["qa1"]}
     with pytest.raises(InputError, match=r"eval\.benchmarks\.babilong: task qa1 needs eval\.data\.babi"):
         check_places(config)
+
+
+def test_the_code_of_a_method_is_not_that_of_another():
+    plan = plan_of()
+    assert len({plan.code_of_training(method) for method in ("ce", "longce", "cdt")}) == 3

@@ -22,7 +22,7 @@ rule train_method:
         launcher=lambda wildcards, resources, threads: launcher(resources, threads),
         run_folder=lambda wildcards: plan.run_folder(wildcards.method),
         settings=lambda wildcards: canonical_json(plan.train_settings(wildcards.method)),
-        code=plan.code("megatron_cdt.training.train_command"),
+        code=lambda wildcards: plan.code_of_training(wildcards.method),
     shell:
         # It starts its own processes, one command a node: torchrun would turn the exit code 75, "run me again", into 1.
         "{params.launcher}python -m megatron_cdt train --settings {params.settings:q} --data {input.packs:q} "

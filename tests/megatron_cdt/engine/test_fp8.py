@@ -9,7 +9,7 @@ import torch
 
 from contracts.errors import InputError
 from megatron_cdt.engine import fp8
-from megatron_cdt.objectives.cdt import detect
+from megatron_cdt.objectives.cdt.objective import detect
 from megatron_cdt.objectives.row import labelled_row
 
 

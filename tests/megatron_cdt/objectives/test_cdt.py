@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_cdt.engine.parallel import Layout, start_processes
-from megatron_cdt.objectives import cdt
-from megatron_cdt.objectives.cdt import ContextDenoising
+from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.cdt import objective as cdt
+from megatron_cdt.objectives.cdt.objective import ContextDenoising
 from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.row import WholeRow, cut_row, labelled_row
-from megatron_cdt.objectives.settings import CdtSettings
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
 RATES = {"lr_nominal": 1e-2, "lr_scheduled": 5e-3}

@@ -14,9 +14,8 @@ from megatron_cdt.engine.pipeline import is_last_stage
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.weights import load_weights, whole_tensors
-from megatron_cdt.objectives.registry import build_objective
+from megatron_cdt.objectives.registry import MethodSettings, build_objective
 from megatron_cdt.objectives.row import NO_LABEL, WholeRow, cut_row
-from megatron_cdt.objectives.settings import MethodSettings
 from tests.megatron_cdt.distributed import run_distributed
 from tests.megatron_cdt.huggingface.models import random_llama
 

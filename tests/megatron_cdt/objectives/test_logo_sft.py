@@ -7,9 +7,9 @@ import torch.nn.functional as F
 
 from contracts.errors import InputError
 from megatron_cdt.objectives.ce import CrossEntropy
-from megatron_cdt.objectives.logo import Logo
+from megatron_cdt.objectives.logo import LogoSettings
+from megatron_cdt.objectives.logo.objective import Logo
 from megatron_cdt.objectives.row import WholeRow, cut_row
-from megatron_cdt.objectives.settings import LogoSettings
 from megatron_cdt.objectives.sft import SupervisedFineTuning
 
 pytestmark = pytest.mark.usefixtures("on_this_device")

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_cdt.objectives.ce import CrossEntropy
-from megatron_cdt.objectives.longce import LongCe, short_windows, token_weights
+from megatron_cdt.objectives.longce import LongCeSettings
+from megatron_cdt.objectives.longce.objective import LongCe, short_windows, token_weights
 from megatron_cdt.objectives.row import WholeRow, cut_row
-from megatron_cdt.objectives.settings import LongCeSettings
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
 SEGMENTS, REAL = [48, 20, 28], [45, 20, 26]

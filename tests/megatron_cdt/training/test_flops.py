@@ -6,8 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.objectives.registry import METHODS as CLASSES
-from megatron_cdt.objectives.registry import build_objective
+from megatron_cdt.objectives.registry import build_objective, objective_class
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
 from megatron_cdt.objectives.work import forward_work
 from megatron_cdt.training.settings import TrainSettings
@@ -48,7 +47,7 @@ def test_a_row_asks_for_what_torch_counts_under_every_method(tiny_model, tiny_ar
         steps=1, global_batch_rows=1, learning_rate=1e-3, method=method, longce={"context": 16, "stride": 8}
     )
     row = labelled_row([40, 24, 32], answers=12)
-    assert CLASSES[method].row_flops(tiny_architecture, row, settings) == sum(
+    assert objective_class(method).row_flops(tiny_architecture, row, settings.section) == sum(
         counted(tiny_model, row, settings, groups)
     )
 
@@ -61,7 +60,7 @@ def test_padding_and_the_split_into_segments_are_counted_as_they_are(tiny_archit
     padded = WholeRow(row.input_ids_N, row.labels_N, np.arange(64) < 40, [40, 24])
     settings = TrainSettings(steps=1, global_batch_rows=1, learning_rate=1e-3)
     expected = forward_work(tiny_architecture, [40, 0], labels=8).training
-    assert CLASSES["ce"].row_flops(tiny_architecture, padded, settings) == expected
+    assert objective_class("ce").row_flops(tiny_architecture, padded, settings.section) == expected
 
 
 def test_an_8b_model_costs_about_six_operations_a_weight_and_token():

@@ -18,7 +18,7 @@ from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.weights import load_weights, whole_tensors
-from megatron_cdt.objectives.cdt import detect
+from megatron_cdt.objectives.cdt.objective import detect
 from megatron_cdt.objectives.row import local_row
 from megatron_cdt.training.checkpoint import Progress, TrainingState, load_newest_checkpoint
 from megatron_cdt.training.data_order import rows_of_step

@@ -10,7 +10,7 @@ from megatron_cdt.engine.options import Layout
 from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.weights import whole_tensors
-from megatron_cdt.objectives.cdt import ROWS_PER_STAGE
+from megatron_cdt.objectives.cdt.objective import ROWS_PER_STAGE
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import train_step
 from tests.megatron_cdt.distributed import run_distributed, start_layout

@@ -15,10 +15,10 @@ from contracts.packs import PackReader
 from megatron_cdt.engine.model import build_model
 from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.objectives.ce import CrossEntropy
+from megatron_cdt.objectives.method import Method
 from megatron_cdt.objectives.objective import Column, Objective
-from megatron_cdt.objectives.registry import METHODS
+from megatron_cdt.objectives.registry import METHODS, MethodSettings, objective_class
 from megatron_cdt.objectives.row import local_row
-from megatron_cdt.objectives.settings import MethodSettings
 from megatron_cdt.training.checkpoint import TrainingState
 from megatron_cdt.training.data_order import rows_of_step
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
@@ -146,7 +146,7 @@ def test_a_step_without_any_label_is_refused(tiny_model, pack, groups):
 def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, groups, tmp_path, capsys):
     settings = settings_of(method="cdt", cdt={"beta": 0.0})
     state = state_of(tiny_model, settings, groups)
-    with contextlib.closing(Reporter(tmp_path, METHODS["cdt"], last_step=1000)) as reporter:
+    with contextlib.closing(Reporter(tmp_path, objective_class("cdt"), last_step=1000)) as reporter:
         for step in (1, 2):
             result = train_step(state, pack, settings, step, consumed_tokens=0)
             assert result.metrics["changed_share"] == 0
@@ -173,7 +173,7 @@ def test_denoising_that_changes_nothing_is_said_loudly_once(tiny_model, pack, gr
 
 def test_metrics_hold_no_times_and_timing_has_them(groups, tmp_path):
     metrics = {"step": 1, "loss": 2.0, "grad_norm": 1.0, "lr": 0.1}
-    with contextlib.closing(Reporter(tmp_path, METHODS["ce"], last_step=1)) as reporter:
+    with contextlib.closing(Reporter(tmp_path, objective_class("ce"), last_step=1)) as reporter:
         reporter.step(StepResult(metrics, tokens=100), seconds=0.5, flops=3e12)
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == metrics
     timing = json.loads((tmp_path / "timing.jsonl").read_text())
@@ -182,9 +182,9 @@ def test_metrics_hold_no_times_and_timing_has_them(groups, tmp_path):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_words_of_every_value_that_a_method_tells_lie_beside_its_metrics(groups, tmp_path, method):
-    with contextlib.closing(Reporter(tmp_path, METHODS[method], last_step=1)):
+    with contextlib.closing(Reporter(tmp_path, objective_class(method), last_step=1)):
         words = json.loads((tmp_path / "telemetry.json").read_text())
-    assert words["columns"].keys() == METHODS[method].telemetry.keys()
+    assert words["columns"].keys() == objective_class(method).telemetry.keys()
     assert all(column["title"] and column["unit"] for column in words["columns"].values())
     assert bool(words["explanation"]) == bool(words["columns"])
     assert words["plain_loss"] in {None, *words["columns"]}
@@ -240,7 +240,7 @@ class Spread(Objective):
 
 
 def test_a_method_with_a_loss_between_rows_is_a_class_and_a_line(tiny_model, pack, groups, monkeypatch):
-    monkeypatch.setitem(METHODS, "ce", Spread)
+    monkeypatch.setitem(METHODS, "ce", Method("spread", f"{__name__}:Spread"))
     settings = settings_of(global_batch_rows=4)
     numbers = rows_of_step(1, num_rows=len(pack), batch_rows=4, seed=settings.seed)
     rows = [local_row(pack.row(number), groups) for number in numbers]

@@ -8,8 +8,8 @@ The short windows are packed as the segments of further rows, so they run under 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
+from megatron_cdt.objectives.longce import LongCeSettings
 from megatron_cdt.objectives.objective import Column, RowObjective, row_work
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow, cut_row, padded_length
-from megatron_cdt.objectives.settings import LongCeSettings, MethodSettings
 from megatron_cdt.objectives.work import Work, forward_work
 
 
@@ -47,12 +47,7 @@ class LongCe(RowObjective):
         "In every step the model reads each token twice: with all its context, and with the nearest part of it alone. "
         "A token that needs the rest weighs more."
     )
-    settings: LongCeSettings
-
-    @classmethod
-    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
-        """The method with its own section."""
-        return cls(groups, settings.longce)
+    settings: LongCeSettings = field(default_factory=LongCeSettings)
 
     def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
         """This rank's weighted loss sum (nats, differentiable); telemetry: mean weight and share at the clip."""
@@ -87,9 +82,9 @@ class LongCe(RowObjective):
         return short_N
 
     @classmethod
-    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: LongCeSettings) -> float:
         """The short windows are read before the step."""
-        short = short_context_work(architecture, row, settings.longce)
+        short = short_context_work(architecture, row, settings)
         return short.forward + row_work(architecture, row).training
 
 

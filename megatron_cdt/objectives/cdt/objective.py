@@ -10,7 +10,7 @@ Invariant: with beta = 0 the step equals cross-entropy bit for bit.
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import torch
@@ -23,10 +23,10 @@ from megatron_cdt.engine.fp8 import fp8_layers
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import learn_in_order
+from megatron_cdt.objectives.cdt import CdtSettings
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
 from megatron_cdt.objectives.objective import Column, Objective, row_work
 from megatron_cdt.objectives.row import LocalRow, WholeRow
-from megatron_cdt.objectives.settings import CdtSettings, MethodSettings
 
 # Rows whose noise is detected before the first of them is learned from, for each stage of a pipeline: with four, the
 # stages idle for a fifth of the time at most.
@@ -84,14 +84,9 @@ class ContextDenoising(Objective):
         "A method that denoises is shown by its loss before denoising; the loss after it is lower because the "
         "embeddings have then been moved with the answers in sight."
     )
-    settings: CdtSettings
+    settings: CdtSettings = field(default_factory=CdtSettings)
     # The lr of Eq. 3; only a step knows it (at_rates).
     lr: float | None = None
-
-    @classmethod
-    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
-        """The method with its own section."""
-        return cls(groups, settings.cdt)
 
     def at_rates(self, lr_nominal: float, lr_scheduled: float) -> Self:
         """The method with the rate of Eq. 3 that the settings name."""
@@ -131,7 +126,7 @@ class ContextDenoising(Objective):
         return torch.float32.itemsize + residual_bytes
 
     @classmethod
-    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: CdtSettings) -> float:
         """Detection, and the step."""
         work = row_work(architecture, row)
         return work.detection + work.training

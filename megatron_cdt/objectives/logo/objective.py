@@ -9,8 +9,8 @@ The gradient is that of sum_t w_t l_t with w_t = dL/dl_t, so one weighted head p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -24,9 +24,9 @@ from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import speaks_for_row
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy, token_losses
+from megatron_cdt.objectives.logo import LogoSettings
 from megatron_cdt.objectives.objective import Column, RowObjective, row_work
 from megatron_cdt.objectives.row import NO_LABEL, LocalRow, WholeRow
-from megatron_cdt.objectives.settings import LogoSettings, MethodSettings
 
 ANSWERS = 3
 
@@ -42,12 +42,7 @@ class Logo(RowObjective):
     explanation: ClassVar[str] = (
         "In every step the model compares a good answer with two worse ones, by its mean log-probability of a token."
     )
-    settings: LogoSettings
-
-    @classmethod
-    def of_run(cls, settings: MethodSettings, groups: ProcessGroupCollection) -> Self:
-        """The method with its own section."""
-        return cls(groups, settings.logo)
+    settings: LogoSettings = field(default_factory=LogoSettings)
 
     def __call__(self, model: LanguageModel, row: LocalRow) -> tuple[Tensor, dict[str, float]]:
         """This rank's part of the row's loss (differentiable); telemetry: margin of log-probabilities, share won."""
@@ -81,7 +76,7 @@ class Logo(RowObjective):
         )
 
     @classmethod
-    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: MethodSettings) -> float:
+    def row_flops(cls, architecture: Architecture, row: WholeRow, settings: LogoSettings) -> float:
         """The answers' log-probabilities come first: they decide the weights."""
         work = row_work(architecture, row)
         return work.forward + work.training

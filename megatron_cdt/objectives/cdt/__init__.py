@@ -1,0 +1,46 @@
+"""Context Denoising Training: its settings; every default is the paper's, and its unit is named.
+
+The Objective is in objective.py beside it: torch takes seconds, and the workflow checks settings without it.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from megatron_cdt.objectives.method import SectionSettings
+
+
+class CdtSettings(SectionSettings):
+    """How embeddings are denoised before the training step (Eq. 2 to 4 of the CDT paper)."""
+
+    beta: float = Field(default=5.0, ge=0, description="denoising level: Eq. 3 subtracts gradient x lr x beta")
+    lr_source: Literal["nominal", "scheduled"] = Field(
+        default="nominal", description="the lr of Eq. 3: the peak learning rate, or this step's scheduled one"
+    )
+    reduction: Literal["mean", "sum"] = Field(
+        default="mean",
+        description="the loss whose gradient is taken: mean over the row's labelled tokens (the paper's; shrinks with "
+        "the row's length) or their sum",
+    )
+    embedding_gradient: Literal["through", "detached"] = Field(
+        default="through",
+        description="through: the embedding matrix learns from the second pass; detached: it does not",
+    )
+    residual_dtype: Literal["float32", "model"] = Field(
+        default="float32", description="dtype of E' and of the residual stream; in bfloat16 a small shift rounds away"
+    )
+    detection_precision: Literal["model", "fp8"] = Field(
+        default="model",
+        description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; faster, "
+        "its mask differs a little)",
+    )
+
+    @property
+    def fp32_residual(self) -> bool:
+        """So that a small shift survives."""
+        return self.residual_dtype == "float32"
+
+    @property
+    def uses_fp8(self) -> bool:
+        """Detection, where it is asked for."""
+        return self.detection_precision == "fp8"

@@ -1,0 +1,40 @@
+"""What is known of a training method without torch, so that a configuration is checked in a moment on any machine.
+
+A method with settings is a package: their class in its `__init__.py`, its Objective beside it.
+"""
+
+from dataclasses import dataclass
+
+from contracts.settings import Settings
+
+
+class SectionSettings(Settings):
+    """What a method's section says beside its knobs: what the model needs for it."""
+
+    @property
+    def fp32_residual(self) -> bool:
+        """Whether embeddings and residual stream stay fp32 under 16-bit weights."""
+        return False
+
+    @property
+    def uses_fp8(self) -> bool:
+        """Whether a pass of the method runs in FP8."""
+        return False
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method: what it is in a word, its Objective as module:class (named, not imported), its settings' class.
+
+    `title` names the section of its settings.
+    """
+
+    word: str
+    objective: str
+    settings: type[SectionSettings] | None = None
+    title: str = ""
+
+    @property
+    def module(self) -> str:
+        """The module behind its steps."""
+        return self.objective.partition(":")[0]

@@ -4,24 +4,29 @@
 """
 
 import json
+from collections.abc import Mapping
 
-from workflow.audit.jobs_table import jobs_table
-from workflow.audit.lineage import data_lineage
-from workflow.audit.replay import replay_script
+from workflow.audit.files import files_table
+from workflow.audit.jobs import jobs_table, replay_script
+from workflow.audit.lineage import data_lineage, training_lineage
 from workflow.audit.run import Run, read_object
-from workflow.audit.training import training_lineage
+from workflow.audit.statement import STATEMENT, statement_text
 
 COPIED = ("metrics.jsonl", "validation.jsonl", "history.jsonl")
 
 
-def derived_texts(run: Run, accounting: dict[str, dict]) -> dict[str, str]:
-    """Every derived file; `accounting` is Slurm's, which forgets: verify gives the stored one."""
+def derived_texts(run: Run, accounting: Mapping, facts: Mapping, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Every derived file. `accounting` is Slurm's, which forgets, `facts` and `inputs` were true when the audit was
+    made: verify gives the stored ones.
+    """
     return {
+        "files.tsv": files_table(list(run.digests)),
         "env.json": json_text(environments(run)),
         "data_lineage.json": json_text(data_lineage(run)),
         "training_lineage.json": json_text(training_lineage(run)),
         "scores.jsonl": "".join(json.dumps(score, sort_keys=True) + "\n" for score in scores(run)),
         "jobs.tsv": jobs_table(run, accounting),
+        STATEMENT: statement_text(run, facts, inputs),
         "replay.sh": replay_script(run),
         **metrics(run),
     }

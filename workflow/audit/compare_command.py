@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from contracts.errors import InputError
-from workflow.audit.comparison.artefacts import compare_runs
+from workflow.audit.comparison.artefacts import compare_runs, unknown_files
 from workflow.audit.comparison.gates import GATES, differences_of_facts, facts_of, verdicts
-from workflow.audit.comparison.outcome import Tolerance
+from workflow.audit.comparison.values import Tolerance
 from workflow.audit.run import open_run
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6
@@ -32,12 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     first, second = open_run(arguments.first), open_run(arguments.second)
-    facts = facts_of(first), facts_of(second)
+    facts = facts_of(first, second), facts_of(second, first)
     outcomes = list(compare_runs(first, second, Tolerance(arguments.relative, arguments.absolute)))
     if not outcomes:
         raise InputError(f"{first.folder}, {second.folder}: no results to compare; name two run folders")
     for sentence in differences_of_facts(*facts):
         print(sentence)
+    for name in sorted({*unknown_files(first), *unknown_files(second)}):
+        print(f"not compared: {name}: a kind of file that is unknown here")
     asked = [verdict for verdict in verdicts(*facts, outcomes) if arguments.gate in (None, verdict.gate)]
     for verdict in asked:
         print(f"{verdict.gate:<20}{verdict.sentence}")

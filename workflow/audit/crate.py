@@ -1,9 +1,10 @@
 """ro-crate-metadata.json: the audit folder as a Workflow Run RO-Crate (profile 0.5), for the tools that read those.
 
 in : the names, sizes and hashes of the bundle's files, of the run's results and of its inputs
-out: JSON-LD text. Files of the bundle have relative ids. What lies beside the bundle (weights, shards, books) is
-named by content, ni:///sha-256;<base64url> (RFC 6920), with its path as `localPath`: no file of gigabytes is copied
-into a crate, and no path leads out of it.
+out: JSON-LD text. Files of the bundle are its parts. What lies beside the bundle (weights, shards, books) is neither in
+the crate nor on the web: it is told of, with its content's name (ni:///sha-256;<base64url>, RFC 6920) as `identifier`
+and its path as `localPath`. No file of gigabytes is copied into a crate, and no path leads out of it.
+What nobody knows is left out: who publishes the audit, a version of the workflow where there is no commit.
 """
 
 import base64
@@ -21,6 +22,8 @@ CONTEXT = [
     },
 ]
 METADATA = "ro-crate-metadata.json"
+README = "README.md"
+SNAKEMAKE_PAGE = "https://snakemake.readthedocs.io"
 WORKFLOW = "workflow/Snakefile"
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -34,6 +37,7 @@ MEDIA_TYPES = {
     ".jsonl": "application/jsonl",
     ".tsv": "text/tab-separated-values",
     ".html": "text/html",
+    ".md": "text/markdown",
     ".sh": "application/x-sh",
     ".txt": "text/plain",
 }
@@ -54,8 +58,10 @@ class RunStory:
 
     name: str
     commit: str | None
+    remote: str | None
+    runner: str | None  # the account that owns the results
     snakemake: str
-    started: str | None  # ISO 8601
+    started: str | None  # ISO 8601 with an offset
     ended: str | None
     published: str
 
@@ -65,16 +71,17 @@ def crate_text(story: RunStory, bundle: list[CrateFile], inputs: list[CrateFile]
     inside = [file_entity(file) for file in bundle]
     beside = {entity["@id"]: entity for file in [*inputs, *results] for entity in [content_entity(file)]}
     settings = {"@id": "run.json"}
-    read = [settings, *({"@id": name} for name in dict.fromkeys(identity(file) for file in inputs))]
-    written = [{"@id": name} for name in dict.fromkeys(identity(file) for file in results)]
+    read = [settings, *({"@id": name} for name in dict.fromkeys(content_id(file) for file in inputs))]
+    written = [{"@id": name} for name in dict.fromkeys(content_id(file) for file in results)]
     graph = [
         descriptor(),
-        root(story, [{"@id": entity["@id"]} for entity in [*inside, *beside.values()]]),
+        root(story, [{"@id": entity["@id"]} for entity in inside]),
         *(profile(url, name) for url, name in PROFILES.items()),
         workflow(story),
         language(story),
         engine(story),
         organizer(),
+        *([runner(story)] if story.runner else []),
         licence(),
         *(entity for entity in inside if entity["@id"] != WORKFLOW),
         *beside.values(),
@@ -83,7 +90,23 @@ def crate_text(story: RunStory, bundle: list[CrateFile], inputs: list[CrateFile]
     return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1) + "\n"
 
 
-def identity(file: CrateFile) -> str:
+def readme_text(name: str) -> str:
+    """README.md of the bundle: what a person who opens it wants to know first."""
+    return (
+        f"# Audit of the run {name}\n\n"
+        "What a run of a long-context training workflow was made of. `SHA256SUMS` has the hash of every file of the\n"
+        "run and of this folder: `sha256sum -c SHA256SUMS` checks them here. `python -m workflow.audit verify`\n"
+        "computes again what can be. `files.tsv` says of each file what else than its hash knows it.\n"
+        f"`{METADATA}` describes the folder as a Workflow Run RO-Crate.\n"
+    )
+
+
+def content_id(file: CrateFile) -> str:
+    """What the crate calls a file that lies beside it."""
+    return f"#sha256-{file.sha256}"
+
+
+def content_name(file: CrateFile) -> str:
     """The name of a file by its content (RFC 6920)."""
     digest = base64.urlsafe_b64encode(bytes.fromhex(file.sha256)).decode().rstrip("=")
     return f"ni:///sha-256;{digest}"
@@ -93,12 +116,15 @@ def file_entity(file: CrateFile) -> dict:
     """A file of the bundle."""
     entity = {"@id": file.path, "@type": "File", "name": PurePosixPath(file.path).name}
     entity["encodingFormat"] = MEDIA_TYPES.get(PurePosixPath(file.path).suffix, "text/plain")
-    return entity | known({"sha256": file.sha256, "contentSize": str(file.size) if file.size is not None else None})
+    about = {"about": {"@id": "./"}} if file.path == README else {}
+    size = str(file.size) if file.size is not None else None
+    return entity | about | known({"sha256": file.sha256, "contentSize": size})
 
 
 def content_entity(file: CrateFile) -> dict:
     """A file that lies beside the bundle."""
-    entity = {"@id": identity(file), "@type": "File", "name": file.path, "localPath": file.path}
+    entity = {"@id": content_id(file), "@type": "CreativeWork", "name": file.path, "localPath": file.path}
+    entity["identifier"] = content_name(file)
     entity["encodingFormat"] = MEDIA_TYPES.get(PurePosixPath(file.path).suffix, "application/octet-stream")
     return entity | known({"sha256": file.sha256, "contentSize": str(file.size)})
 
@@ -135,7 +161,7 @@ def root(story: RunStory, parts: list[dict]) -> dict:
         "mainEntity": {"@id": WORKFLOW},
         "hasPart": [{"@id": WORKFLOW}, *(part for part in parts if part["@id"] != WORKFLOW)],
         "mentions": {"@id": "#run"},
-    }
+    } | ({"author": {"@id": "#runner"}} if story.runner else {})
 
 
 def profile(url: str, name: str) -> dict:
@@ -157,7 +183,8 @@ def workflow(story: RunStory) -> dict:
         "programmingLanguage": {"@id": SNAKEMAKE},
         "encodingFormat": "text/x-snakemake",
     }
-    return entity | known({"version": story.commit})
+    url = story.remote if story.remote and story.remote.startswith("https://") else None
+    return entity | known({"version": story.commit, "url": url})
 
 
 def language(story: RunStory) -> dict:
@@ -167,7 +194,7 @@ def language(story: RunStory) -> dict:
         "@type": "ComputerLanguage",
         "name": "Snakemake",
         "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
-        "url": {"@id": "https://snakemake.readthedocs.io"},
+        "url": {"@id": SNAKEMAKE_PAGE},
         "version": story.snakemake,
     }
 
@@ -175,10 +202,10 @@ def language(story: RunStory) -> dict:
 def engine(story: RunStory) -> dict:
     """Snakemake, the program that ran it."""
     return {
-        "@id": "#snakemake",
+        "@id": SNAKEMAKE_PAGE,
         "@type": "SoftwareApplication",
         "name": "Snakemake",
-        "url": {"@id": "https://snakemake.readthedocs.io"},
+        "url": SNAKEMAKE_PAGE,
         "softwareVersion": story.snakemake,
     }
 
@@ -189,7 +216,7 @@ def organizer() -> dict:
         "@id": "#engine",
         "@type": "OrganizeAction",
         "name": "Snakemake runs the workflow",
-        "instrument": {"@id": "#snakemake"},
+        "instrument": {"@id": SNAKEMAKE_PAGE},
         "result": {"@id": "#run"},
     }
 
@@ -204,6 +231,17 @@ def run_action(story: RunStory, read: list[dict], written: list[dict]) -> dict:
         "instrument": {"@id": WORKFLOW},
         "object": read,
         "result": written,
-        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "actionStatus": "http://schema.org/CompletedActionStatus",
     }
-    return action | known({"startTime": story.started, "endTime": story.ended})
+    agent = {"agent": {"@id": "#runner"}} if story.runner else {}
+    return action | agent | known({"startTime": story.started, "endTime": story.ended})
+
+
+def runner(story: RunStory) -> dict:
+    """Who ran it, as far as a file system knows."""
+    return {
+        "@id": "#runner",
+        "@type": "Person",
+        "name": story.runner,
+        "description": "The account that owns the results, on the machine where the audit was made.",
+    }

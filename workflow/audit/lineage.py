@@ -1,14 +1,19 @@
-"""Data lineage: which stage read what, and that documents and tokens add up, in = out + dropped with reasons.
+"""Lineage: which stage read what, what every model was trained from, and who trained which steps.
 
-in : the manifests of a run      out: one row per manifest; the faults, each as (manifest, sentence)
+in : the manifests of a run, and the run folders of its trainings
+out: one row per manifest, one object per model; the sums that do not add up, each as (manifest, sentence)
 Two sums are checked: within a stage (in = out + dropped), and between stages (what one reads is what the stages
 before it wrote, where both count the same thing).
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
 
-from workflow.audit.run import Run
+from workflow.audit.run import Run, read_lines, read_object
 
+HISTORY = "history.jsonl"
+# What a stage counts as in, out and dropped.
 COUNTED = ("documents", "characters", "tokens")
 
 
@@ -63,3 +68,56 @@ def edge_faults(name: str, what: str, read: int, before: list[Mapping]) -> Itera
     written = [counts[what]["out"] for counts in before if what in balanced(counts)]
     if written and sum(written) != read:
         yield name, f"{what}: {read} in, but the stages before wrote {sum(written)}"
+
+
+def training_lineage(run: Run) -> dict[str, dict]:
+    """{model folder: its training}, sorted."""
+    return {model: describe_training(run, model, folder) for model, folder in sorted(run.trainings.items())}
+
+
+def describe_training(run: Run, model: str, folder: Path) -> dict:
+    """Everything that decided one model, and how its training went."""
+    fingerprint = read_object(folder / "fingerprint.json")
+    settings = fingerprint["settings"]
+    start = run.manifests.get("start/manifest.json", {})
+    checkpoints = sorted(path.name for path in folder.glob("checkpoints/step-*") if path.is_dir())
+    return {
+        "run_folder": folder.relative_to(run.folder).as_posix(),
+        "base_weights": {
+            "digest": fingerprint["start"],
+            "files": start.get("outputs"),
+        },
+        "data": {name: fingerprint[name] for name in ("data", "validation", "tokenizer")},
+        "code_sha256": fingerprint["code"],
+        "earlier_code": fingerprint.get("earlier_code", []),
+        "device": fingerprint["device"],
+        "layout": settings["layout"],
+        "seed": settings["seed"],
+        "settings": settings,
+        "end": read_object(run.folder / model / "done.json"),
+        "checkpoints": checkpoints,
+        "attempts": attempts(folder),
+    }
+
+
+def attempts(folder: Path) -> list[dict]:
+    """Who trained which steps: one object per start, with the steps that count (work that was lost is not in it)."""
+    path = folder / HISTORY
+    events = read_lines(path) if path.is_file() else []
+    starts = [place for place, event in enumerate(events) if event["event"] == "start"]
+    found = []
+    for first, after in pairwise([*starts, len(events)]):
+        start, following = events[first], events[after] if after < len(events) else None
+        end = next((event for event in events[first + 1 : after] if event["event"] == "end"), None)
+        last = following["step"] if following else end["step"] if end else None
+        found.append(
+            {
+                "first_step": start["step"] + 1,
+                "last_step": last,
+                "ended": "orderly" if end else "killed",
+                "started": start["time"],
+                "finished": end["time"] if end else None,
+                **{key: start[key] for key in ("hosts", "processes", "slurm_job_id", "slurm_restart_count")},
+            }
+        )
+    return found

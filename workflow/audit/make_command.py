@@ -1,8 +1,8 @@
 """Write the audit folder of a finished run.
 
 in : the run folder that the output lies in, and its configuration
-out: <run>/audit/: SHA256SUMS, run.json, env.json, code.json, lineages, metrics, scores.jsonl, jobs.tsv, replay.sh,
-     the workflow's files, ro-crate-metadata.json
+out: <run>/audit/: SHA256SUMS, run.json, files.tsv, env.json, code.json, lineages, metrics, scores.jsonl, jobs.tsv,
+     replay.sh, provenance.intoto.json, the workflow's files, ro-crate-metadata.json
 Invariants: the folder appears whole or not at all; no secret gets in; SHA256SUMS covers every file of the run and of
 the audit, inputs.SHA256SUMS what the run read from outside (paths relative to the folder where the workflow ran).
 Run: python -m workflow.audit make --settings CONFIGURATION --output results/demo/audit
@@ -18,15 +18,12 @@ from contracts.files import atomic_folder
 from contracts.secrets import scrub_text
 from contracts.settings import json_object, yaml_object
 from workflow.audit.bundle import derived_texts, json_text
-from workflow.audit.crate import METADATA, CrateFile, RunStory, crate_text
-from workflow.audit.external_inputs import external_inputs
-from workflow.audit.jobs_table import ask_sacct
-from workflow.audit.provenance import code_files, run_facts
+from workflow.audit.crate import METADATA, README, CrateFile, RunStory, crate_text, readme_text
+from workflow.audit.files import AUDIT, files_of_run
+from workflow.audit.jobs import ask_sacct
+from workflow.audit.provenance import code_files, external_inputs, run_facts
 from workflow.audit.run import Run, open_run
-from workflow.audit.run_files import AUDIT, files_of_run, hash_files
-from workflow.audit.sums import SUMS, sums_text
-
-INPUT_SUMS = "inputs.SHA256SUMS"
+from workflow.audit.sums import INPUT_SUMS, SUMS, hash_files, sign_sums, sums_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config-files", nargs="*", default=[], metavar="FILE", help="where the configuration came from"
     )
     parser.add_argument("--output", required=True, metavar="FOLDER", help="audit folder to write: <run>/audit")
+    parser.add_argument("--sign", type=Path, metavar="KEY", help="sign the audit with this SSH key")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -51,11 +49,12 @@ def run(arguments: argparse.Namespace) -> None:
     accounting = ask_sacct(audited)
     facts = run_facts(audited.root, settings, made=made) | {"inputs_not_at_hand": absent}
     texts = {
+        README: readme_text(facts["run"]),
         "run.json": json_text(facts),
         "code.json": json_text(code_files(REPOSITORY)),
         "sacct.json": json_text(accounting),
         INPUT_SUMS: sums_text(inputs),
-        **derived_texts(audited, accounting),
+        **derived_texts(audited, accounting, facts, inputs),
         **workflow_texts(),
     }
     with atomic_folder(output) as folder:
@@ -66,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"../{name}": sha for name, sha in audited.digests.items()
         }
         write_text(folder / SUMS, sums_text(digests))
+        if arguments.sign:
+            sign_sums(folder, arguments.sign)
     print(f"{output}: {len(audited.digests)} files of the run, {len(inputs)} inputs, {len(audited.jobs)} jobs")
 
 
@@ -85,13 +86,15 @@ def workflow_texts() -> dict[str, str]:
 def describe(audited: Run, facts: dict, inputs: dict[str, str], folder: Path) -> str:
     """The crate's metadata for the files that are in the bundle so far, and for what lies beside it."""
     inside = hash_files(files_of_run(folder), folder)
-    times = [job[key] for job in audited.jobs for key in ("started", "ended") if job.get(key)]
+    started, ended = audited.span
     story = RunStory(
         name=facts["run"],
         commit=facts["git"]["commit"],
+        remote=facts["git"].get("remote"),
+        runner=owner_of(audited.folder),
         snakemake=facts["snakemake"]["snakemake"] or "unknown",
-        started=to_the_second(min(times, default=None)),
-        ended=to_the_second(max(times, default=None)),
+        started=with_offset(started),
+        ended=with_offset(ended),
         published=facts["made"],
     )
     work = audited.work_folder()
@@ -103,6 +106,14 @@ def describe(audited: Run, facts: dict, inputs: dict[str, str], folder: Path) ->
     return crate_text(story, [*bundle, CrateFile(SUMS, None, None)], read, results)
 
 
-def to_the_second(time: str | None) -> str | None:
-    """2026-01-31T12:00:00.123Z as 2026-01-31T12:00:00Z, the form that every reader of ISO 8601 knows."""
-    return f"{time.partition('.')[0].rstrip('Z')}Z" if time else None
+def owner_of(folder: Path) -> str | None:
+    """The name of the account that owns a folder; None where its number has no name here."""
+    try:
+        return folder.owner()
+    except KeyError:
+        return None
+
+
+def with_offset(time: str | None) -> str | None:
+    """2026-01-31T12:00:00Z as 2026-01-31T12:00:00+00:00, the only form that the crate's validator knows."""
+    return time and f"{time.removesuffix('Z')}+00:00"

@@ -6,12 +6,13 @@ in : results/<run>      out: Run; nothing is judged here
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from contracts.errors import InputError
 from contracts.files import existing_folder
 from contracts.fingerprint import sha256_value
-from workflow.audit.run_files import AUDIT, files_of_run, hash_files
+from workflow.audit.files import AUDIT, files_of_run
+from workflow.audit.sums import hash_files
 
 RECORDS = "records"
 RUN_FACTS = "run.json"
@@ -48,6 +49,25 @@ class Run:
         finished = [job for job in self.jobs if job.get("exit_code") == 0 and not job.get("parent")]
         return {output: job for job in finished if (output := self.output_of(job)) is not None}
 
+    @property
+    def span(self) -> tuple[str | None, str | None]:
+        """When the first job began and the last one ended, to the second, a form that readers of ISO 8601 know."""
+        times = [job[key] for job in self.jobs for key in ("started", "ended") if job.get(key)]
+        short = [f"{time.partition('.')[0].rstrip('Z')}Z" for time in times]
+        return min(short, default=None), max(short, default=None)
+
+    @cached_property
+    def makers(self) -> dict[str, list[dict]]:
+        """{output that is still there: the jobs that made it}: the one that finished it, and those that it started."""
+        started: dict[str, list[dict]] = {}
+        for job in self.jobs:
+            started.setdefault(job.get("parent") or "", []).append(job)
+        there = {
+            place.as_posix() for name in self.digests for place in (PurePosixPath(name), *PurePosixPath(name).parents)
+        }
+        jobs = {output: job for output, job in self.last_jobs.items() if output in there}
+        return {output: [job, *started.get(job["name"], ())] for output, job in jobs.items()}
+
     @cached_property
     def trainings(self) -> dict[str, Path]:
         """{model folder: the run folder of its training}, for the models of this run: the one that done.json names."""
@@ -62,9 +82,28 @@ class Run:
             if told.get("run_fingerprint") in folders
         }
 
+    @cached_property
+    def named_codes(self) -> dict[str, dict]:
+        """{file: what it says of its code}: manifests, scores, and predictions that have a header."""
+        named = dict(self.manifests)
+        for name in self.digests:
+            if name.endswith("/score.json"):
+                named[name] = read_object(self.folder / name).get("hashes", {})
+            elif name.endswith("/predictions.jsonl"):
+                with open(self.folder / name, encoding="utf-8") as lines:
+                    header = json.loads(next(lines, "{}"))
+                if "samples_sha256" in header:
+                    named[name] = header
+        return named
+
     def shared_record(self, kind: str, digest: str | None) -> dict:
         """An environment or a code record that jobs refer to by its digest; empty where there is none."""
         return read_object(self.folder / RECORDS / kind / f"{digest}.json")
+
+    def manifest_of(self, output: str) -> str | None:
+        """The manifest that describes an output: in its folder, or beside its file."""
+        beside = PurePosixPath(output).with_suffix(".manifest.json").as_posix()
+        return next((name for name in (f"{output}/manifest.json", beside) if name in self.manifests), None)
 
     def output_of(self, job: dict) -> str | None:
         """What a job wrote, as a path in the run folder; None for what lies elsewhere."""
@@ -96,13 +135,15 @@ def open_run(folder: Path) -> Run:
 
 
 def root_of(folder: Path) -> str | None:
-    """The longest end of a run folder's path that begins an argument of one of its jobs; None without jobs."""
-    ends = [Path(*folder.parts[start:]).as_posix() for start in range(len(folder.parts))]
+    """What a run's jobs call its folder: what stands before a path of theirs that is there; None without any.
+
+    A copy has another name than the run had, and perhaps no audit that says which.
+    """
     for record in sorted((folder / RECORDS / "jobs").glob("*.json")):
-        arguments = read_object(record).get("arguments", [])
-        for end in ends:
-            if any(argument.startswith(f"{end}/") for argument in arguments):
-                return end
+        parts = PurePosixPath(option(read_object(record), "--output") or "").parts
+        for place in range(1, len(parts)):
+            if Path(folder, *parts[place:]).exists():
+                return PurePosixPath(*parts[:place]).as_posix()
     return None
 
 
@@ -131,3 +172,25 @@ def read_lines(path: Path) -> list[dict]:
             except json.JSONDecodeError:
                 raise InputError(f"{path} line {number}: not valid JSON; the file is torn or edited") from None
     return rows
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """One thing that is not as it should be: the file that it was found in, and a sentence."""
+
+    path: str  # relative to the run folder, to the working folder (inputs), or to the repository (code)
+    what: str
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A run, its audit folder, and the code to compare it with."""
+
+    run: Run
+    audit: Path
+    repository: Path
+
+    @cached_property
+    def facts(self) -> dict:
+        """run.json."""
+        return read_object(self.audit / RUN_FACTS)

@@ -273,6 +273,39 @@ def copy_predictions(work: Path, code: Path, chance: random.Random) -> str:
 
 CODED = ("*/*/manifest.json", "tokenizer/manifest.json", "samples/**/*.manifest.json", "eval/**/score.json")
 ANSWERED = "eval/*/*/ruler/**/predictions.jsonl"
+
+
+def link_out(work: Path, code: Path, chance: random.Random) -> str:
+    """A file of the run that is moved out of it, and a link to it in its place: the same bytes."""
+    path = chosen(work, chance, "packs/*/*.arrow", "models/*/config.json", "train/*/*/timing.jsonl", "logs/**/*.log")
+    outside = work / "outside"
+    path.rename(outside)
+    path.symlink_to(outside)
+    return named(work, path)
+
+
+def link_folder_out(work: Path, code: Path, chance: random.Random) -> str:
+    """A folder of the run that is moved out of it, and a link in its place."""
+    path = chance.choice(sorted((work / ROOT).glob("models/*")))
+    path.rename(work / "outside")
+    path.symlink_to(work / "outside")
+    return named(work, path)
+
+
+def link_to_nothing(work: Path, code: Path, chance: random.Random) -> str:
+    """A link that leads nowhere yet."""
+    path = work / ROOT / "logs/later.log"
+    path.symlink_to("not-there")
+    return named(work, path)
+
+
+def other_second_name(work: Path, code: Path, chance: random.Random) -> str:
+    """The kept name of predictions with other answers than its first name."""
+    path = chosen(work, chance, "eval/**/predictions.jsonl.kept")
+    put(path, path.read_bytes().replace(b'"id"', b'"id" ', 1))
+    return named(work, path)
+
+
 # What stands in the second half is found by the hashes alone; what stands in the first also by what else knows it.
 CHAINED: dict[str, Tamperer] = {
     "a flipped bit in a shard": flip_bit("tokens/*/*.arrow", "packs/*/*.arrow"),
@@ -299,6 +332,10 @@ CHAINED: dict[str, Tamperer] = {
     "other roots in a header": edit_lines(in_header(other_roots), ANSWERED),
     "another hash in a header": edit_lines(in_header(other_code), ANSWERED),
     "other roots with their own hash in a header": edit_lines(in_header(other_roots_with_their_hash), ANSWERED),
+    "a link out of the run": link_out,
+    "a folder that is a link out of the run": link_folder_out,
+    "a link to nothing": link_to_nothing,
+    "another second name of predictions": other_second_name,
     "a changed seed of a training": edit_json(other_seed, "train/*/*/settings.json"),
     "an edited end of a training": edit_json(other_loss, "models/*/done.json"),
     "a changed configuration in the audit": edit_json(other_configuration, "audit/run.json"),

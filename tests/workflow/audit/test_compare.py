@@ -117,3 +117,71 @@ def test_a_gate_that_a_pair_cannot_show_is_bad_input(trained):
     compared, _ = compare(trained, trained, "--gate", "restart replay")
     assert compared.returncode == 2
     assert "no training was interrupted" in compared.stderr
+
+
+def test_a_copy_that_was_never_audited_is_the_same_run(finished, tmp_path):
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(finished / ROOT, copy, ignore=shutil.ignore_patterns("audit"))
+    compared = audit_command(finished, "compare", ROOT, str(copy))
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+    assert "repeatability       identical: " in compared.stdout
+    assert "but for" not in compared.stdout
+
+
+def test_a_copy_without_records_is_not_called_another_machine_s(finished, tmp_path):
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(finished / ROOT, copy, ignore=shutil.ignore_patterns("audit", "records"))
+    compared = audit_command(finished, "compare", ROOT, str(copy))
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+    reason = f"not shown: {copy} has no records of its jobs, so that nobody knows where it ran"
+    assert f"repeatability       {reason}" in compared.stdout
+    assert f"host change         {reason}" in compared.stdout
+    assert "differ" not in compared.stdout.replace("not shown: the layouts differ", "")
+
+
+def test_what_a_cluster_keeps_beside_predictions_is_no_result(trained, finished, tmp_path):
+    other = linked_copy(finished, tmp_path / "other")
+    for kept in (other / ROOT / "eval").rglob("*.kept"):
+        put(kept, b"other bytes")
+    compared, verdicts = compare(finished, other)
+    assert compared.returncode == 0, compared.stdout
+    assert verdicts["repeatability"].startswith("identical: ")
+
+
+def test_a_file_of_an_unknown_kind_is_named_and_decides_nothing(trained, tmp_path):
+    other = linked_copy(trained, tmp_path / "other")
+    (other / ROOT / "eval").mkdir(exist_ok=True)
+    (other / ROOT / "eval/new.json").write_text("1")
+    compared, verdicts = compare(trained, other)
+    assert compared.returncode == 0, compared.stdout
+    assert "not compared: eval/new.json: a kind of file that is unknown here" in compared.stdout
+    assert verdicts["repeatability"].startswith("identical: ")
+
+
+def test_records_of_an_abandoned_configuration_tell_of_no_other_code_or_machine(trained, tmp_path):
+    other = linked_copy(trained, tmp_path / "other")
+    records = other / ROOT / "records"
+    record = json.loads(next(records.glob("jobs/*.json")).read_text())
+    for kind, value in (
+        ("code", {"eval.registry": "0" * 64}),
+        ("environment", {"host": "gone", "packages": {"a": "1"}}),
+    ):
+        record[kind] = f"{kind:0>64}"
+        folder = records / ("code" if kind == "code" else "environments")
+        (folder / f"{record[kind]}.json").write_text(json.dumps(value))
+    record["arguments"] = ["generate", "--output", f"{ROOT}/eval/gone/predictions.jsonl"]
+    (records / "jobs/20200101T000000.000000-gone-1.json").write_text(json.dumps(record))
+    compared, verdicts = compare(trained, other)
+    assert compared.returncode == 0, compared.stdout
+    assert "differ" not in compared.stdout.replace("not shown: the layouts differ", "")
+    assert verdicts["repeatability"].startswith("identical: ")
+
+
+def test_other_code_of_an_output_is_told(trained, tmp_path):
+    other = linked_copy(trained, tmp_path / "other")
+    path = other / ROOT / "packs/train/manifest.json"
+    manifest = json.loads(path.read_text())
+    put(path, json.dumps(manifest | {"code_sha256": "0" * 64}).encode())
+    compared, verdicts = compare(trained, other)
+    assert f"code differs: packs/train/manifest.json: '{manifest['code_sha256']}' -> '{'0' * 64}'" in compared.stdout
+    assert verdicts["repeatability"].startswith("identical: ")

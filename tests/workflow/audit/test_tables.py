@@ -1,12 +1,13 @@
-"""Who trained which steps, and what Slurm's accounting says of a job."""
+"""Who trained which steps, which records are one attempt, and what Slurm's accounting says of a job."""
 
+import csv
 import json
 
 import pytest
 
-from workflow.audit.jobs_table import accounting_of, benchmark_of, rule_of
+from workflow.audit.jobs import accounting_of, benchmark_of, jobs_table, rule_of
+from workflow.audit.lineage import attempts
 from workflow.audit.run import Run
-from workflow.audit.training import attempts
 
 SACCT = """17|COMPLETED|120||cpu=4,gres/gpu=2,mem=8G,node=2|n[1-2]
 17.batch|COMPLETED|120|900K|cpu=2,mem=4G,node=1|n1
@@ -50,3 +51,44 @@ def test_a_training_has_its_rule_and_benchmark_whether_or_not_srun_started_it(tm
     job = {"log": log, "arguments": ["train", "--output", "results/r/models/cdt"]}
     assert rule_of(run, job) == "train"
     assert benchmark_of(run, job) == {"s": "3.5", "max_rss": "100.2"}
+
+
+def record(folder, start, node, **more):
+    """A record of a training on one of two nodes."""
+    slurm = {"SLURM_JOB_ID": "7", "SLURM_NNODES": "2", "SLURM_NODEID": str(node)}
+    job = {"program": "megatron_cdt", "arguments": ["train", "--output", "results/r/models/cdt"], "exit_code": 0}
+    job |= {"started": f"2026-01-01T00:00:{start:02d}.000Z", "ended": f"2026-01-01T00:01:{start:02d}.000Z", "gpus": 4}
+    job |= {"seconds": 60.0, "cpu_seconds": 30.0, "host": f"n{node}", "peak_memory_bytes": (node + 1) * 2**20}
+    path = folder / f"records/jobs/{start:02d}-n{node}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(job | {"slurm": slurm} | more))
+
+
+def table_of(folder):
+    return list(csv.DictReader(jobs_table(Run(folder, "results/r"), {}).splitlines(), delimiter="\t"))
+
+
+def test_the_nodes_of_a_training_are_one_attempt_whichever_began_first(tmp_path):
+    record(tmp_path, 1, node=1)
+    record(tmp_path, 2, node=0)
+    [attempt] = table_of(tmp_path)
+    assert (attempt["attempt"], attempt["host"], attempt["gpus"], attempt["exit_code"]) == ("1", "n0,n1", "8", "0")
+    assert float(attempt["gpu_hours"]) == pytest.approx(8 / 60)
+    assert (attempt["peak_memory_mib"], attempt["cpu_seconds"]) == ("2.0", "60.0")
+    assert (attempt["started"][-7:], attempt["ended"][-7:]) == ("01.000Z", "02.000Z")
+
+
+def test_a_node_that_comes_again_is_another_attempt(tmp_path):
+    for start, node in enumerate((0, 1, 1, 0)):
+        killed = {"ended": None, "exit_code": None} if start == 1 else {}
+        record(tmp_path, start, node, **killed)
+    first, second = table_of(tmp_path)
+    assert (first["attempt"], first["exit_code"], first["ended"], first["gpu_hours"]) == ("1", "", "", "")
+    assert (second["attempt"], second["exit_code"], second["host"]) == ("2", "0", "n0,n1")
+
+
+def test_a_failed_node_is_the_attempt_s_exit_code(tmp_path):
+    record(tmp_path, 1, node=0)
+    record(tmp_path, 2, node=1, exit_code=75)
+    [attempt] = table_of(tmp_path)
+    assert attempt["exit_code"] == "75"

@@ -1,1 +1,1 @@
-"""What `verify` checks, one kind of evidence per module: `check(audited)` yields the differences that it finds."""
+"""What `verify` checks: each check takes an audit and yields the differences that it finds."""

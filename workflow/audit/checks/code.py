@@ -4,18 +4,15 @@ Two kinds of evidence: code.json has the hash of what every source file says; an
 its code with their hash, which is computed again here from the tree.
 """
 
-import json
 from collections.abc import Iterator
 
 from contracts.code_places import REPOSITORY
 from contracts.code_reach import code_fingerprint
-from workflow.audit.checks.difference import Audited, Difference
-from workflow.audit.checks.settings import manifest_of
 from workflow.audit.provenance import code_files
-from workflow.audit.run import Run, read_object
+from workflow.audit.run import Audited, Difference, Run, read_object
 
 
-def check(audited: Audited) -> Iterator[Difference]:
+def code_faults(audited: Audited) -> Iterator[Difference]:
     """Changed, missing and added source files; then outputs whose code is not that of the tree."""
     stated, found = read_object(audited.audit / "code.json"), code_files(audited.repository)
     for name in sorted(stated.keys() | found.keys()):
@@ -30,7 +27,7 @@ def named_code_faults(run: Run) -> Iterator[Difference]:
     """Outputs whose code hash is not what their roots give now, or whose roots their command never loaded."""
     hashes: dict[tuple[str, ...], str | None] = {}
     loaded = loaded_modules(run)
-    for path, facts in sorted(named_codes(run).items()):
+    for path, facts in sorted(run.named_codes.items()):
         roots = tuple(facts.get("code_roots") or ())
         if roots not in hashes:
             hashes[roots] = hash_of_roots(roots)
@@ -52,20 +49,6 @@ def hash_of_roots(roots: tuple[str, ...]) -> str | None:
         return None
 
 
-def named_codes(run: Run) -> dict[str, dict]:
-    """{file: what it says of its code}: manifests, scores, and predictions that have a header."""
-    named = dict(run.manifests)
-    for name in run.digests:
-        if name.endswith("/score.json"):
-            named[name] = read_object(run.folder / name).get("hashes", {})
-        elif name.endswith("/predictions.jsonl"):
-            with open(run.folder / name, encoding="utf-8") as lines:
-                header = json.loads(next(lines, "{}"))
-            if "samples_sha256" in header:
-                named[name] = header
-    return named
-
-
 def loaded_modules(run: Run) -> dict[str, set[str]]:
     """{file that names code: the modules that the jobs of its command had loaded}, as far as there are records.
 
@@ -78,5 +61,5 @@ def loaded_modules(run: Run) -> dict[str, set[str]]:
     found = {}
     for output, job in run.last_jobs.items():
         if modules := by_command.get((job["program"], job["arguments"][0])):
-            found[manifest_of(run, output) or output] = modules
+            found[run.manifest_of(output) or output] = modules
     return found

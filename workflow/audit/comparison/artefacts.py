@@ -1,23 +1,15 @@
 """What two runs have in common to compare, in the order in which a run makes it.
 
-Results count; what tells of a machine or an hour does not (logs, records, benchmarks, timing, history, checkpoint
-bookkeeping). A training's folder is named after its settings, so its records are found through the model's done.json.
+Results count; what tells of a machine or an hour does not (workflow/audit/files.py says which is which). A training's
+folder is named after its settings, so its records are found through the model's done.json.
 """
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from workflow.audit.comparison.outcome import Outcome, Tolerance
-from workflow.audit.comparison.values import compare_json
-from workflow.audit.comparison.weights import compare_weights
+from workflow.audit.comparison.values import Outcome, Tolerance, compare_json, compare_weights
+from workflow.audit.files import RESULTS, TRAINING_RECORDS, kind_of
 from workflow.audit.run import Run
-
-ORDER = ("tokenizer/", "sets/", "tokens/", "packs/", "start/", "train/", "models/", "samples/", "eval/")
-# eval/digests is a cache, its files named after paths, sizes and times; the plan says which job answers what.
-NO_RESULTS = ("train/", "records/", "logs/", "benchmarks/", "slurm/", "eval/digests/", "eval/plan.json")
-TRAINING_RECORDS = ("metrics.jsonl", "validation.jsonl")
-# torch writes a random save id into .metadata, and digests.json hashes it; a pickle of common.pt names the layout.
-UNSTABLE = (".metadata", "digests.json", "done.json", "fingerprint.json", "settings.json")
 
 
 def compare_runs(first: Run, second: Run, tolerance: Tolerance) -> Iterator[Outcome]:
@@ -43,19 +35,20 @@ def artefacts(run: Run) -> dict[str, tuple[Path, str]]:
 
 
 def is_result(name: str) -> bool:
-    """Whether a file of a run is a result under a name of its own; trainings are looked up by their models.
-
-    Pages, pictures and tables are drawn from the numbers: outside the stages' folders only those count.
-    """
-    path = PurePosixPath(name)
-    if name.startswith(NO_RESULTS) or path.name in UNSTABLE or name.endswith("manifest.json"):
-        return False
-    return name.startswith(ORDER) or path.suffix in (".json", ".jsonl")
+    """Whether a file of a run is a result under a name of its own; trainings are looked up by their models."""
+    kind = kind_of(name)
+    return bool(kind and kind.compared)
 
 
-def place(name: str) -> tuple[int, str]:
-    """Where an artefact comes in a run; what lies outside the stages' folders comes last."""
-    return next((number for number, prefix in enumerate(ORDER) if name.startswith(prefix)), len(ORDER)), name
+def unknown_files(run: Run) -> list[str]:
+    """Files of which nobody knows whether they are results."""
+    return [name for name in run.digests if not kind_of(name)]
+
+
+def place(name: str) -> tuple[int, bool, str]:
+    """Where an artefact comes in a run; the records of a training come before the models."""
+    of_training = name.startswith("train/")
+    return RESULTS.index("model" if of_training else kind_of(name).name), not of_training, name
 
 
 def compare_files(

@@ -1,4 +1,4 @@
-"""Every score, average and number of the report, computed again: the same command, another output.
+"""What can be computed again is: rows are counted, scores and the report are made, the audit's own tables are written.
 
 Scoring is deterministic and cheap, so equal bytes are expected. Runs inside this process, with the code of this tree.
 """
@@ -9,19 +9,37 @@ import importlib
 import io
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from contracts.errors import InputError
 from contracts.fingerprint import sha256_file
+from contracts.secrets import scrub_text
+from data_prep.commands import verify as verify_command
 from eval.__main__ import COMMANDS
-from workflow.audit.checks.difference import Audited, Difference
-from workflow.audit.run import Run
+from workflow.audit.bundle import derived_texts
+from workflow.audit.run import Audited, Difference, Run, read_object
+from workflow.audit.sums import INPUT_SUMS, read_sums
 
+COUNTED = ("tokenizer", "tokenize", "mix", "pack")
 RECOMPUTED = ("score", "aggregate", "report")
 
 
-def check(audited: Audited) -> Iterator[Difference]:
-    """Every output of a scoring or reporting job."""
+def data_faults(audited: Audited) -> Iterator[Difference]:
+    """Every folder that data_prep made, row by row, by its own verification."""
+    run = audited.run
+    for name, manifest in sorted(run.manifests.items()):
+        if manifest["stage"] not in COUNTED:
+            continue
+        folder = PurePosixPath(name).parent
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                verify_command.run(argparse.Namespace(folder=run.folder / folder))
+        except (InputError, ValueError, OSError) as error:  # pyarrow's complaints are ValueErrors
+            yield Difference(folder.as_posix(), " ".join(str(error).split()))
+
+
+def score_faults(audited: Audited) -> Iterator[Difference]:
+    """Every output of a scoring or reporting job: the same command, another output."""
     run = audited.run
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(where_paths_hold(run, Path(place))):
         again = Path(place, "again")
@@ -71,3 +89,13 @@ def call(words: list[str]) -> None:
     module.add_arguments(parser)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         module.run(parser.parse_args(words[1:]))
+
+
+def table_faults(audited: Audited) -> Iterator[Difference]:
+    """Every table and copy that the run folder gives; Slurm's accounting is the stored one, since Slurm forgets."""
+    accounting = read_object(audited.audit / "sacct.json")
+    inputs = read_sums(audited.audit / INPUT_SUMS)
+    for name, text in derived_texts(audited.run, accounting, audited.facts, inputs).items():
+        path = audited.audit / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != scrub_text(text):
+            yield Difference(f"audit/{name}", "differs from what the run folder gives")

@@ -8,6 +8,7 @@ invariant: the header of a predictions file, made without loading the model, nam
 import importlib
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -30,7 +31,7 @@ from eval.inference.settings import InferenceName, InferenceSettings
 
 
 @dataclass(frozen=True)
-class Answering:
+class Answering(ABC):
     """A model that answers cells in some way; `device` is auto, cpu or cuda.
 
     A subclass says what it can answer (`check`), all that its answers depend on (`description`), and gives them
@@ -113,9 +114,9 @@ class Answering:
         """The tokenizer in the model's folder."""
         return load_tokenizer(self.folder)
 
+    @abstractmethod
     def predictions(self, samples: SampleSet, rows: list[dict]) -> Iterator[dict]:
         """What the model makes of `rows`, in their order."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,13 @@ def test_the_form_of_the_answer_is_asked_for(context_of):
         (" kitchen", "kitchen"),
         (" lamp: Alice took the lamp. Alice went to the attic.", "attic"),
         (" Alice went to the attic. Alice went to the garden.\nQuestion: kitchen", "garden"),
+        (" It went from the kitchen to the office.", "office"),
         (" nobody knows", None),
         ("", None),
     ],
 )
 def test_the_last_place_of_the_first_line_is_the_answer(prediction, place):
-    assert last_place(prediction) == place
+    assert last_place({"prediction": prediction, "answers": ["office"]}) == place
 
 
 def test_right_answers_score_100_and_guessing_is_told(cell):

@@ -47,13 +47,13 @@ def template_text(path: str | None, tokenizer_path: Path) -> str:
     folder = tokenizer_path if tokenizer_path.is_dir() else tokenizer_path.parent
     if (folder / TEMPLATE_NAME).is_file():
         return (folder / TEMPLATE_NAME).read_text(encoding="utf-8-sig")
-    found = read_companion(folder / "tokenizer_config.json").get("chat_template")
-    if isinstance(found, list):
-        found = {entry["name"]: entry["template"] for entry in found}.get("default")
-    if not found:
+    template = read_companion(folder / "tokenizer_config.json").get("chat_template")
+    if isinstance(template, list):
+        template = {entry["name"]: entry["template"] for entry in template}.get("default")
+    if not template:
         cure = f"put {TEMPLATE_NAME} there, or set chat_template in the settings to the target model's"
         raise InputError(f"{folder}: no chat template, and the settings ask for one; {cure}")
-    return found
+    return template
 
 
 def chat_frame(template: str, special: Mapping[str, int], bos: int | None, eos: int | None, date: str) -> ChatFrame:
@@ -61,10 +61,10 @@ def chat_frame(template: str, special: Mapping[str, int], bos: int | None, eos: 
     names = {token: name for name, token in special.items()}
     rendered = render(template, {"bos_token": names.get(bos, ""), "eos_token": names.get(eos, "")}, date)
     pattern = f"(?s)(.*){QUESTION}(.*){ANSWER}(.*)"
-    found = re.fullmatch(pattern, rendered)
-    if not found or rendered.count(QUESTION) != 1 or rendered.count(ANSWER) != 1:
+    frame = re.fullmatch(pattern, rendered)
+    if not frame or rendered.count(QUESTION) != 1 or rendered.count(ANSWER) != 1:
         raise InputError("chat template: does not give the question and then the answer, each once; choose another")
-    return ChatFrame(*(pieces_of(text, special) for text in found.groups()))
+    return ChatFrame(*(pieces_of(text, special) for text in frame.groups()))
 
 
 def render(template: str, tokens: Mapping[str, str], date: str) -> str:
@@ -90,7 +90,7 @@ def day_as(date: str, style: str) -> str:
     year, month, day = date.split("-")
     name = MONTHS[int(month) - 1]
     parts = {"%Y": year, "%m": month, "%d": day, "%B": name, "%b": name[:3]}
-    return re.sub("%.", lambda found: parts.get(found[0], ""), style)
+    return re.sub("%.", lambda directive: parts.get(directive[0], ""), style)
 
 
 def pieces_of(text: str, special: Mapping[str, int]) -> tuple[str | int, ...]:

@@ -35,13 +35,13 @@ def is_module(name: str, repository: Path) -> bool:
 @cache
 def data_files(package: Path) -> tuple[Path, ...]:
     """What modules may read beside themselves: a package's files that are neither code nor pages for people."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in sorted(package.iterdir()):
         if path.is_dir() and path.name != "__pycache__" and not (path / "__init__.py").is_file():
-            found += data_files(path)
+            files += data_files(path)
         elif path.is_file() and path.suffix not in {".py", ".md", ".pyc"} and path.name[0] != ".":
-            found.append(path)
-    return tuple(found)
+            files.append(path)
+    return tuple(files)
 
 
 @cache

@@ -27,11 +27,11 @@ def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] 
     argv = sys.argv[1:] if argv is None else argv
     parser = OneLineParser(prog=f"python -m {program}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    asked = next((word for word in argv if not word.startswith("-")), None)
+    command = next((word for word in argv if not word.startswith("-")), None)
     module = None
     for name, (module_name, summary) in commands.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
-        if name == asked:
+        if name == command:
             module = importlib.import_module(module_name)
             module.add_arguments(subparser)
     arguments = parser.parse_args(argv)

@@ -59,7 +59,7 @@ class HuggingFaceTokenizer:
         """Whether spaces become marks, as in tokenizers that came from sentencepiece."""
         if isinstance(self.tokenizer.pre_tokenizer, pre_tokenizers.Metaspace):
             return True
-        return self.tokenizer.pre_tokenizer is None and any(known == self.normalizer for known, _ in CUTS)
+        return self.tokenizer.pre_tokenizer is None and any(normalizer == self.normalizer for normalizer, _ in CUTS)
 
     @property
     def normalizer(self) -> dict | None:
@@ -98,7 +98,7 @@ class HuggingFaceTokenizer:
             return BEFORE_SPACE if self.scheme == "never" else ACROSS_SPACE
         if self.tokenizer.pre_tokenizer:
             return None
-        return next((cut for known, cut in CUTS if known == self.normalizer), None)
+        return next((cut for normalizer, cut in CUTS if normalizer == self.normalizer), None)
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

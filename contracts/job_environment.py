@@ -43,13 +43,13 @@ def job_environment() -> dict:
 
 def installed_packages(places: list[str]) -> dict[str, str]:
     """{name: version} of every installed package, by the names of their folders: one listing, no file is opened."""
-    found = {}
+    versions = {}
     for place in places:
         folder = Path(place)
         for entry in folder.glob("*.dist-info") if place and folder.is_dir() else ():
             name, _, version = entry.name.removesuffix(".dist-info").rpartition("-")
-            found.setdefault(name.lower().replace("_", "-"), version)
-    return dict(sorted(found.items()))
+            versions.setdefault(name.lower().replace("_", "-"), version)
+    return dict(sorted(versions.items()))
 
 
 def torch_facts() -> dict | None:
@@ -90,7 +90,7 @@ def gpus(folder: Path = GPU_FOLDER) -> list[Mapping[str, str | None]]:
 def first_match(file: Path, pattern: str) -> str | None:
     """The first group of a pattern's first match in a file of the kernel; None where either is absent."""
     try:
-        found = re.search(pattern, file.read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE)
+        match = re.search(pattern, file.read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE)
     except OSError:
         return None
-    return found[1].strip() if found else None
+    return match[1].strip() if match else None

@@ -44,31 +44,31 @@ def secrets_of(environment: Mapping[str, str]) -> list[str]:
     return sorted(values, key=len, reverse=True)
 
 
-def scrub_text(text: str, known: Iterable[str] | None = None) -> str:
-    """`text` without secrets; `known` are literal secrets (default: those of this process's environment)."""
-    for secret in secrets_of(os.environ) if known is None else known:
+def scrub_text(text: str, secrets: Iterable[str] | None = None) -> str:
+    """`text` without secrets; `secrets` are literal secrets (default: those of this process's environment)."""
+    for secret in secrets_of(os.environ) if secrets is None else secrets:
         text = text.replace(secret, REDACTED)
     for shape in SECRET_SHAPES:
         text = shape.sub(REDACTED, text)
     return text
 
 
-def scrub_value(value: object, known: Iterable[str] | None = None) -> object:
+def scrub_value(value: object, secrets: Iterable[str] | None = None) -> object:
     """A JSON value without secrets, keys included; what stands under a secret's name goes whole."""
-    known = secrets_of(os.environ) if known is None else known
+    secrets = secrets_of(os.environ) if secrets is None else secrets
     if isinstance(value, Mapping):
         return {
-            scrub_text(key, known): REDACTED if is_secret_name(key) and inner else scrub_value(inner, known)
+            scrub_text(key, secrets): REDACTED if is_secret_name(key) and inner else scrub_value(inner, secrets)
             for key, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        return [scrub_value(inner, known) for inner in value]
-    return scrub_text(value, known) if isinstance(value, str) else value
+        return [scrub_value(inner, secrets) for inner in value]
+    return scrub_text(value, secrets) if isinstance(value, str) else value
 
 
-def scrub_arguments(arguments: Iterable[str], known: Iterable[str] | None = None) -> list[str]:
+def scrub_arguments(arguments: Iterable[str], secrets: Iterable[str] | None = None) -> list[str]:
     """A command line without secrets: `--token X`, `--token=X` and `name_token=X` lose X."""
-    known = secrets_of(os.environ) if known is None else known
+    secrets = secrets_of(os.environ) if secrets is None else secrets
     scrubbed, secret_next = [], False
     for argument in arguments:
         assignment = ASSIGNMENT.match(argument)
@@ -77,16 +77,16 @@ def scrub_arguments(arguments: Iterable[str], known: Iterable[str] | None = None
         elif assignment and is_secret_name(assignment["name"]):
             scrubbed.append(f"{assignment['name']}={REDACTED}")
         else:
-            scrubbed.append(scrub_argument(argument, known))
+            scrubbed.append(scrub_argument(argument, secrets))
         secret_next = argument.startswith("-") and not assignment and is_secret_name(argument)
     return scrubbed
 
 
-def scrub_argument(argument: str, known: Iterable[str]) -> str:
+def scrub_argument(argument: str, secrets: Iterable[str]) -> str:
     """One word of a command line; settings given as JSON text lose what stands under a secret's name."""
     if argument.startswith("{"):
         with contextlib.suppress(json.JSONDecodeError):
             given = json.loads(argument)
-            scrubbed = scrub_value(given, known)
+            scrubbed = scrub_value(given, secrets)
             return argument if scrubbed == given else json.dumps(scrubbed, sort_keys=True, separators=(",", ":"))
-    return scrub_text(argument, known)
+    return scrub_text(argument, secrets)

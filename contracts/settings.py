@@ -67,10 +67,10 @@ def validated(kind: type[SomeSettings], values: dict, origin: str) -> SomeSettin
 def hint(kind: type[Settings], complaint: dict) -> str:
     """The cure for a complaint: the known keys for an unknown one, else the value that was given."""
     if complaint["type"] == "extra_forbidden":
-        known = known_keys(kind, complaint["loc"][:-1])
-        nearest = difflib.get_close_matches(str(complaint["loc"][-1]), known, n=1)
+        keys = known_keys(kind, complaint["loc"][:-1])
+        nearest = difflib.get_close_matches(str(complaint["loc"][-1]), keys, n=1)
         meant = f" (did you mean {nearest[0]}?)" if nearest else ""
-        return meant + (f"; known keys: {', '.join(known)}" if known else "")
+        return meant + (f"; known keys: {', '.join(keys)}" if keys else "")
     if complaint["type"] == "missing" or not complaint["loc"]:
         return ""
     return f" (given: {complaint['input']!r})"

@@ -21,11 +21,11 @@ def pieces_of(text: str, cut: re.Pattern[str] | None, size: int = PIECE) -> list
 
     A match of `cut` begins with the last character of a piece and ends where the next piece begins.
     """
-    found, begin = [], 0
+    pieces, begin = [], 0
     while cut and len(text) - begin > size and (place := cut.search(text, begin + size)):
-        found.append(text[begin : place.start() + 1])
+        pieces.append(text[begin : place.start() + 1])
         begin = place.end()
-    return [*found, text[begin:]]
+    return [*pieces, text[begin:]]
 
 
 def encode_runs(
@@ -41,8 +41,8 @@ def encode_runs(
     for is_special, group in groupby(pieces, key=lambda piece: isinstance(piece, int)):
         for piece in group if is_special else ["".join(group)]:
             text = names[piece] if is_special else piece
-            found, spans = ([piece], [(0, len(text))]) if is_special else encode(text, place == 0)
-            ids += found
+            piece_ids, spans = ([piece], [(0, len(text))]) if is_special else encode(text, place == 0)
+            ids += piece_ids
             offsets += [(place + begin, place + end) for begin, end in spans]
             place += len(text)
     return ids, offsets

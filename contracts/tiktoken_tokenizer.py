@@ -135,5 +135,5 @@ def parted(text: str) -> list[str]:
     block = LONGEST_BLANK // 2
     if not any(text[begin : begin + block].isspace() for begin in range(0, len(text) - block, block)):
         return [text]
-    cuts = [found.end() for found in BLANKS.finditer(text)]
+    cuts = [blank.end() for blank in BLANKS.finditer(text)]
     return [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]

@@ -45,9 +45,9 @@ def spans_column(rows: Sequence[Sequence[tuple[int, int]] | None]) -> pa.Array:
     spans = [row or () for row in rows]
     edges = np.array([span for row in spans for span in row], np.int32).reshape(-1, 2)
     pairs = pa.Array.from_buffers(SPANS.value_type, len(edges), [None], children=[*map(number_column, edges.T)])
-    known = np.packbits([row is not None for row in rows], bitorder="little")
+    valid = np.packbits([row is not None for row in rows], bitorder="little")
     nulls = sum(row is None for row in rows)
-    buffers = [pa.py_buffer(known) if nulls else None, pa.py_buffer(offsets_of(spans))]
+    buffers = [pa.py_buffer(valid) if nulls else None, pa.py_buffer(offsets_of(spans))]
     return pa.Array.from_buffers(SPANS, len(rows), buffers, nulls, children=[pairs])
 
 

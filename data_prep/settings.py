@@ -235,8 +235,8 @@ class MixSettings(Settings):
 
     def parts(self) -> dict[str, MixPart]:
         """The sets that are drawn from, by name."""
-        found = {name: getattr(self, name) for name in SETS}
-        return {name: part for name, part in found.items() if part is not None}
+        parts = {name: getattr(self, name) for name in SETS}
+        return {name: part for name, part in parts.items() if part is not None}
 
 
 def paper_mix(sets: Iterable[str] = SETS) -> MixSettings:

@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=PAGE, help="the page to write; its .json lies beside it")
     arguments = parser.parse_args()
     numbers_file = arguments.output.with_suffix(".json")
-    found = json.loads(numbers_file.read_text()) if numbers_file.is_file() else {}
-    found.setdefault("runs", {})
+    numbers = json.loads(numbers_file.read_text()) if numbers_file.is_file() else {}
+    numbers.setdefault("runs", {})
     sections = {
         "packing": lambda scratch: packing.measure(),
         "tokenizing": lambda scratch: tokenizing(arguments, scratch),
@@ -46,17 +46,17 @@ def main() -> None:
     for name in arguments.only or sections:
         run = {"command": command, "load_before": os.getloadavg()[0]}
         with tempfile.TemporaryDirectory(prefix="bench-data-") as scratch:
-            found[name] = sections[name](Path(scratch))
-        found["runs"][name] = run | {"load_after": os.getloadavg()[0]}
-    found["machine"] = {
+            numbers[name] = sections[name](Path(scratch))
+        numbers["runs"][name] = run | {"load_after": os.getloadavg()[0]}
+    numbers["machine"] = {
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "libraries": versions(),
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    numbers_file.write_text(json.dumps(found, indent=1) + "\n")
-    arguments.output.write_text(page(found))
-    print(page(found))
+    numbers_file.write_text(json.dumps(numbers, indent=1) + "\n")
+    arguments.output.write_text(page(numbers))
+    print(page(numbers))
 
 
 def tokenizing(arguments: argparse.Namespace, scratch: Path) -> dict:

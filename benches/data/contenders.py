@@ -55,7 +55,7 @@ def bare_library(tokenizer: Path) -> Callable[[list[str]], list]:
 
     library = tokenizers.Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
     library.encode_special_tokens = True
-    return lambda texts: [found.ids for found in library.encode_batch_fast(texts, add_special_tokens=False)]
+    return lambda texts: [encoding.ids for encoding in library.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def limit(corpus: Path, tokenizer: Path, output: Path) -> int:

@@ -47,14 +47,14 @@ def least_rows(lengths: np.ndarray, row: int) -> int:
 
 def measure() -> list[dict]:
     """One row for each distribution."""
-    found = []
+    measured = []
     for name, (lengths, row, whole) in distributions().items():
         settings = PackSettings(length=row, alignment=8, mode="best-fit")
         start, used = time.perf_counter(), time.process_time()
         plan = plan_rows(lengths, settings, np.full(len(lengths), whole))
         seconds, cpu = time.perf_counter() - start, time.process_time() - used
         rows = least_rows(lengths, row) if whole else -(-int(lengths.sum()) // row)
-        found.append(
+        measured.append(
             {
                 "name": name,
                 "seconds": seconds,
@@ -64,4 +64,4 @@ def measure() -> list[dict]:
                 "fill_bound": int(lengths.sum()) / (rows * row),
             }
         )
-    return found
+    return measured

@@ -15,23 +15,23 @@ TITLES = {
 }
 
 
-def page(found: dict) -> str:
+def page(numbers: dict) -> str:
     """The whole page."""
-    return "\n".join(lines(found)) + "\n"
+    return "\n".join(lines(numbers)) + "\n"
 
 
-def lines(found: dict) -> Iterator[str]:
+def lines(numbers: dict) -> Iterator[str]:
     """Its lines: a section for each benchmark that was run."""
-    machine = found["machine"]
+    machine = numbers["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     yield "# Data preparation, measured"
     yield ""
     yield "Contenders run in turns, with the same books, vocabulary and two processes; the best round counts."
     yield f"{machine['cores']} cores, Python {machine['python']}, {libraries}."
     for name, section in (("tokenizing", tokenizing_lines), ("packing", packing_lines), ("reading", reading_lines)):
-        if name in found["runs"]:
-            yield from section(found[name])
-            yield from ("", ran(found["runs"][name]))
+        if name in numbers["runs"]:
+            yield from section(numbers[name])
+            yield from ("", ran(numbers["runs"][name]))
 
 
 def ran(run: dict) -> str:
@@ -43,17 +43,17 @@ def ran(run: dict) -> str:
     )
 
 
-def tokenizing_lines(found: dict) -> Iterator[str]:
+def tokenizing_lines(numbers: dict) -> Iterator[str]:
     """Tables of both libraries, and the peak memory at two sizes."""
     for name, title in (("json", "with tokenizer.json (tokenizers)"), ("model", "with the sentencepiece model")):
-        characters = found["characters"]
+        characters = numbers["characters"]
         yield from ("", f"## Tokenizing {characters / 1e6:.0f} million characters {title}", "")
         yield "| contender | seconds | MB/s | speed to (a) | to (a2) | CPU seconds | CPU to (a) | to (a2) | peak MB |"
         yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
-        limits = [found[name]["limit"], found[name]["pieces"]]
-        for contender, figures in found[name].items():
+        limits = [numbers[name]["limit"], numbers[name]["pieces"]]
+        for contender, figures in numbers[name].items():
             yield f"| {TITLES[contender]} | {' | '.join(contender_cells(contender, figures, limits, characters))} |"
-    quarter = found["quarter"]
+    quarter = numbers["quarter"]
     yield ""
     yield f"Peak memory of one process of (b) with a quarter of the text: {quarter['peak_megabytes']:.0f} MB."
 
@@ -74,22 +74,22 @@ def contender_cells(contender: str, figures: dict, limits: list[dict], character
     return [f"{seconds:.1f}", f"{characters / 1e6 / seconds:.2f}", *speed, *work]
 
 
-def packing_lines(found: list[dict]) -> Iterator[str]:
+def packing_lines(measured: list[dict]) -> Iterator[str]:
     """One line a distribution."""
     yield from ("", "## Packing (alignment 8)", "")
     yield "| lengths | seconds | CPU seconds | rows | fill | no packing fills more than |"
     yield "|---|---:|---:|---:|---:|---:|"
-    for row in found:
+    for row in measured:
         yield (
             f"| {row['name']} | {row['seconds']:.2f} | {row['cpu_seconds']:.2f} | {row['rows']:,} "
             f"| {row['fill']:.2%} | {row['fill_bound']:.2%} |"
         )
 
 
-def reading_lines(found: dict) -> Iterator[str]:
+def reading_lines(numbers: dict) -> Iterator[str]:
     """Packs beside IndexedDataset."""
-    packs, indexed = found["packs"], found["indexed"]
-    yield from ("", f"## Reading a packed set of {found['bytes'] / 1e9:.2f} GB, rows of 64,000 tokens", "")
+    packs, indexed = numbers["packs"], numbers["indexed"]
+    yield from ("", f"## Reading a packed set of {numbers['bytes'] / 1e9:.2f} GB, rows of 64,000 tokens", "")
     yield "| | packs | IndexedDataset | ratio |"
     yield "|---|---:|---:|---:|"
     titles = {

@@ -52,15 +52,15 @@ def measure(name: str, corpus: Path, tokenizer: Path) -> dict:
 
 def best_of(names: list[str], corpus: Path, tokenizer: Path, rounds: int) -> dict[str, dict]:
     """{contender: the least of each figure over the rounds}; the contenders take turns."""
-    found: dict[str, dict] = {}
+    best: dict[str, dict] = {}
     for _ in range(rounds):
         for name in names:
-            if "failed" in found.get(name, {}):
+            if "failed" in best.get(name, {}):
                 continue
-            new, old = measure(name, corpus, tokenizer), found.get(name)
-            found[name] = new if old is None or "failed" in new else {key: min(old[key], new[key]) for key in new}
+            new, old = measure(name, corpus, tokenizer), best.get(name)
+            best[name] = new if old is None or "failed" in new else {key: min(old[key], new[key]) for key in new}
             print(f"  {name}: {new}", file=sys.stderr)
-    return found
+    return best
 
 
 def peak_of_this_process() -> float:

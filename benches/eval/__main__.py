@@ -78,8 +78,8 @@ def main(words: list[str]) -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     load_before = load()
     with tempfile.TemporaryDirectory(prefix="bench-eval-") as scratch:
-        found = tables(Path(scratch), tiny=arguments.tiny, turns=arguments.turns)
-    result = result_of("What an evaluation costs", circumstances(load_before, "benches.eval"), found)
+        measured = tables(Path(scratch), tiny=arguments.tiny, turns=arguments.turns)
+    result = result_of("What an evaluation costs", circumstances(load_before, "benches.eval"), measured)
     sys.stdout.write(markdown(result))
     if arguments.output:
         write_result(result, arguments.output)

@@ -53,10 +53,10 @@ def plain_loop(backend: TransformersBackend, requests: list[Request]) -> list[li
     answers = []
     for request in requests:
         ids = torch.tensor([request.input_ids])
-        found = backend.model.generate(
+        generated = backend.model.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=request.most, do_sample=False, pad_token_id=0
         )
-        answers.append([token for token in found[0, ids.shape[1] :].tolist() if token != 2])
+        answers.append([token for token in generated[0, ids.shape[1] :].tolist() if token != 2])
     return answers
 
 

@@ -66,7 +66,7 @@ def samples_table(tokenizer, lengths: list[int], samples: int, turns: int) -> Ta
     rows = []
     for length in lengths:
         context = context_of(tokenizer, length, samples)
-        found = {"ours": niah.build(context).rows, "search": searched(context)}
+        built = {"ours": niah.build(context).rows, "search": searched(context)}
         pairs = [
             (seconds(lambda context=context: niah.build(context)), seconds(lambda context=context: searched(context)))
             for _ in range(turns)
@@ -80,8 +80,8 @@ def samples_table(tokenizer, lengths: list[int], samples: int, turns: int) -> Ta
                 "ratio": ratio,
                 "target": ">= 1",
                 "": verdict(ratio >= 1),
-                "tokens unused": mean_unused(found["ours"], length),
-                "tokens unused, search": mean_unused(found["search"], length),
+                "tokens unused": mean_unused(built["ours"], length),
+                "tokens unused, search": mean_unused(built["search"], length),
             }
         )
     notes = [

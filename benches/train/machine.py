@@ -16,13 +16,13 @@ LIBRARIES = ("torch", "megatron-core", "transformers", "transformer_engine")
 
 def versions() -> dict[str, str]:
     """Library versions; a library that is absent is left out."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def processor() -> str:

@@ -54,11 +54,11 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         download(arguments.url, partial, arguments.tries, arguments.wait)
-        found = sha256_file(partial)
-        if found != wanted:
+        digest = sha256_file(partial)
+        if digest != wanted:
             partial.unlink()
             cure = "correct the hash or the address"
-            raise InputError(f"{arguments.url}: sha256 is {found}, not {wanted}; nothing was kept; {cure}")
+            raise InputError(f"{arguments.url}: sha256 is {digest}, not {wanted}; nothing was kept; {cure}")
         sync_to_disk(partial)
         os.replace(partial, output)
     except OSError as error:

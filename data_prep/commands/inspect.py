@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> None:
     }
     if stage not in describe:
         raise InputError(f"{folder}: made by stage {stage!r}; data_prep inspects {', '.join(describe)}")
-    found = describe[stage]()
+    description = describe[stage]()
     if arguments.plot:
-        draw_histograms(found, arguments.plot)
-    print(json.dumps(found, indent=1) if arguments.json else "\n".join(summary_lines(found)))
+        draw_histograms(description, arguments.plot)
+    print(json.dumps(description, indent=1) if arguments.json else "\n".join(summary_lines(description)))
 
 
 def plot_file(text: str) -> Path:

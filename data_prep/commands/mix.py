@@ -99,12 +99,12 @@ def decisive(settings: MixSettings) -> dict:
 
 def common_metadata(readers: dict[str, TokensReader]) -> TokensMetadata:
     """What the new files say of themselves; InputError where the sets were tokenized differently."""
-    found = [reader.metadata for reader in readers.values()]
-    for other in found[1:]:
-        if (other.tokenizer_digest, other.versions) != (found[0].tokenizer_digest, found[0].versions):
+    metadata = [reader.metadata for reader in readers.values()]
+    for other in metadata[1:]:
+        if (other.tokenizer_digest, other.versions) != (metadata[0].tokenizer_digest, metadata[0].versions):
             raise InputError("mix: the sets come from different tokenizers or tools; tokenize them alike")
     digest = sha256_value({name: reader.metadata.source_digest for name, reader in readers.items()})
-    return TokensMetadata(found[0].tokenizer_digest, found[0].vocab_size, digest, found[0].versions)
+    return TokensMetadata(metadata[0].tokenizer_digest, metadata[0].vocab_size, digest, metadata[0].versions)
 
 
 def choose(
@@ -196,22 +196,22 @@ def count(readers: dict[str, TokensReader], choices: list[Choice], dropped: dict
 def balance(values: dict[str, np.ndarray], choices: list[Choice], dropped: dict[str, list[Choice]]) -> dict:
     """in = out + dropped of one kind of count; `values` are those of every sample of each set, int64 [samples]."""
 
-    def total(found: list[Choice]) -> int:
-        return sum(int(values[name][index]) for name, index in found)
+    def total(chosen: list[Choice]) -> int:
+        return sum(int(values[name][index]) for name, index in chosen)
 
     return {
         "in": sum(int(counted.sum()) for counted in values.values()),
         "out": total(choices),
-        "dropped": {reason: total(found) for reason, found in dropped.items() if found},
+        "dropped": {reason: total(chosen) for reason, chosen in dropped.items() if chosen},
     }
 
 
 def drawn(readers: dict[str, TokensReader], choices: list[Choice]) -> dict[str, dict[str, int]]:
     """{set: {number of supporting passages, in words: samples drawn}}"""
-    found: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     for name, index in choices:
         passages = int(readers[name].evidence_counts[index])
         key = f"{passages} supporting passages" if passages >= 0 else "supporting passages not known"
-        of_set = found.setdefault(name, {})
+        of_set = counts.setdefault(name, {})
         of_set[key] = of_set.get(key, 0) + 1
-    return found
+    return counts

@@ -54,9 +54,9 @@ def verify_files(folder: Path, manifest: dict) -> None:
     expect(
         f"{folder}/{MANIFEST_NAME}: settings_sha256", manifest["settings_sha256"], sha256_value(manifest["settings"])
     )
-    found = {path.name for path in folder.iterdir()} - {MANIFEST_NAME, SNAKEMAKE_STAMP}
-    expect(f"{folder}: files", sorted(manifest["outputs"]), sorted(found))
-    for name in progress(sorted(found), description="hashing", unit="file"):
+    names = {path.name for path in folder.iterdir()} - {MANIFEST_NAME, SNAKEMAKE_STAMP}
+    expect(f"{folder}: files", sorted(manifest["outputs"]), sorted(names))
+    for name in progress(sorted(names), description="hashing", unit="file"):
         expect(f"{folder / name}: bytes", manifest["outputs"][name]["bytes"], (folder / name).stat().st_size)
         expect(f"{folder / name}: sha256", manifest["outputs"][name]["sha256"], sha256_file(folder / name))
 
@@ -64,8 +64,8 @@ def verify_files(folder: Path, manifest: dict) -> None:
 def verify_tokenizer(folder: Path, counts: dict) -> None:
     """The tokenizer loads and has the tokens that the manifest counts."""
     tokenizer = load_tokenizer(folder)
-    found = {"tokens": tokenizer.vocab_size, "special_tokens": len(tokenizer.special_tokens)}
-    expect(f"{folder}: counts", counts, found)
+    counted = {"tokens": tokenizer.vocab_size, "special_tokens": len(tokenizer.special_tokens)}
+    expect(f"{folder}: counts", counts, counted)
 
 
 def verify_tokens(folder: Path, counts: dict) -> None:
@@ -118,8 +118,8 @@ def refuse_broken_row(where: str, row: PackRow, reader: PackReader) -> None:
         "segments with more tokens than their length": row.segment_tokens > row.segment_lengths,
         "padding that is not the padding id": row.input_ids[~real] != metadata.padding_id,
     }
-    for fault, found in faults.items():
-        expect(f"{where}: {fault}", 0, int(np.count_nonzero(found)))
+    for fault, places in faults.items():
+        expect(f"{where}: {fault}", 0, int(np.count_nonzero(places)))
     refuse_foreign_ids(where, row.input_ids, metadata.vocab_size)
     for spans in (row.label_spans, row.evidence_spans):
         refuse_broken_spans(where, spans, metadata.length)
@@ -144,7 +144,7 @@ def expect_balance(what: str, counts: dict) -> None:
     expect(f"{what}: in = out + dropped", counts["in"], counts["out"] + sum(counts["dropped"].values()))
 
 
-def expect(what: str, said: object, found: object) -> None:
+def expect(what: str, said: object, actual: object) -> None:
     """InputError with the first difference between what is said and what is found."""
-    if said != found:
-        raise InputError(f"{what}: should be {said}, found {found}; make the folder again")
+    if said != actual:
+        raise InputError(f"{what}: should be {said}, found {actual}; make the folder again")

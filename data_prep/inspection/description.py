@@ -54,7 +54,7 @@ def describe_tokens(folder: Path, index: int, find_tokenizer: FindTokenizer) -> 
         "vocab_size": reader.metadata.vocab_size,
         "tokenizer_digest": reader.metadata.tokenizer_digest,
         "document_lengths": spread(reader.lengths),
-        **known("evidence_passages", reader.evidence_counts[reader.evidence_counts >= 0]),
+        **spread_of("evidence_passages", reader.evidence_counts[reader.evidence_counts >= 0]),
         "sample": {
             "document": reader.id(index),
             "source": reader.source(index),
@@ -88,8 +88,8 @@ def describe_packs(folder: Path, index: int, find_tokenizer: FindTokenizer) -> d
         "supervised_share": seen.supervised / places,
         "segments": len(seen.tokens),
         "segment_tokens": spread(seen.tokens),
-        **known("evidence_passages", seen.passages),
-        **known("evidence_places", seen.places),
+        **spread_of("evidence_passages", seen.passages),
+        **spread_of("evidence_places", seen.places),
         "sample": {
             "row": index,
             "segments": describe_segments(reader.row(index), find_tokenizer(reader.metadata.tokenizer_digest)),
@@ -159,7 +159,7 @@ def within(spans: np.ndarray | None, begin: int, end: int) -> list[list[int]]:
     return [] if spans is None else [span for span in spans.tolist() if begin <= span[0] < end]
 
 
-def known(name: str, values: Sequence[int] | np.ndarray) -> dict:
+def spread_of(name: str, values: Sequence[int] | np.ndarray) -> dict:
     """{name: spread of the values}; nothing where nothing is known."""
     return {name: spread(values)} if len(values) else {}
 

@@ -20,18 +20,18 @@ WIDTH, HEIGHT = 6.0, 2.4  # inches, of one histogram
 SHARES = ("padding_share", "supervised_share")
 
 
-def summary_lines(found: dict) -> Iterator[str]:
+def summary_lines(description: dict) -> Iterator[str]:
     """Facts first, one a line; then the histogram; then the sample."""
-    yield f"{found['kind']} in {found['folder']}"
-    for name, value in found.items():
+    yield f"{description['kind']} in {description['folder']}"
+    for name, value in description.items():
         if name in SHARES:
             yield f"  {name.replace('_', ' '):<18} {value:.2%}"
         elif not isinstance(value, dict | list) and name not in {"kind", "folder"}:
             yield f"  {name.replace('_', ' '):<18} {value:,}" if type(value) is int else f"  {name:<18} {value}"
     for name, title in TITLES.items():
-        if name in found:
-            yield from histogram_lines(title, found[name])
-    yield from sample_lines(found)
+        if name in description:
+            yield from histogram_lines(title, description[name])
+    yield from sample_lines(description)
 
 
 def histogram_lines(title: str, spread: dict) -> Iterator[str]:
@@ -46,19 +46,20 @@ def histogram_lines(title: str, spread: dict) -> Iterator[str]:
         yield f"  {entry['from']:>10,} - {entry['below'] - 1:>10,} {entry['count']:>9,} {bar}"
 
 
-def sample_lines(found: dict) -> Iterator[str]:
+def sample_lines(description: dict) -> Iterator[str]:
     """The probe of a tokenizer, the beginning of a document, or the segments of a row."""
-    if found["kind"] == "tokenizer":
-        yield f"probe {found['probe']['text']!r}: {' '.join(repr(piece) for piece in found['probe']['pieces'])}"
-    elif found["kind"] == "tokens":
-        sample = found["sample"]
+    if description["kind"] == "tokenizer":
+        probe = description["probe"]
+        yield f"probe {probe['text']!r}: {' '.join(map(repr, probe['pieces']))}"
+    elif description["kind"] == "tokens":
+        sample = description["sample"]
         yield f"document {sample['document']} of {sample['source']}, {sample['tokens']:,} tokens:"
         if sample["supervised_spans"] is not None:
             yield f"    supervised {sample['supervised_spans']}, evidence {sample['evidence_spans'] or 'not known'}"
         yield from text_lines(sample)
     else:
-        yield f"row {found['sample']['row']}:"
-        for segment in found["sample"]["segments"]:
+        yield f"row {description['sample']['row']}:"
+        for segment in description["sample"]["segments"]:
             yield (
                 f"  at {segment['place_in_row']:,}: {segment['tokens']:,} tokens of document {segment['document']} "
                 f"from its token {segment['start_in_document']:,}, then {segment['padding']:,} padding; "
@@ -75,22 +76,22 @@ def text_lines(sample: dict) -> Iterator[str]:
         yield f"    | ... {sample['end']!r}"
 
 
-def draw_histograms(found: dict, path: Path) -> None:
-    """One panel for each histogram of `found`, below each other."""
+def draw_histograms(description: dict, path: Path) -> None:
+    """One panel for each histogram of `description`, below each other."""
     import matplotlib  # takes a second that nobody who asks for no plot should wait for
 
     matplotlib.use("agg")
     matplotlib.rcParams["svg.hashsalt"] = "data_prep"
     from matplotlib import pyplot
 
-    names = [name for name in TITLES if found.get(name, {}).get("histogram")]
+    names = [name for name in TITLES if description.get(name, {}).get("histogram")]
     figure, panels = pyplot.subplots(max(len(names), 1), 1, figsize=(WIDTH, HEIGHT * max(len(names), 1)), squeeze=False)
     for panel, name in zip(panels[:, 0], names, strict=False):
-        bins = found[name]["histogram"]
+        bins = description[name]["histogram"]
         starts, widths = [entry["from"] for entry in bins], [entry["below"] - entry["from"] for entry in bins]
         panel.bar(starts, [entry["count"] for entry in bins], widths, align="edge", edgecolor="white", linewidth=0.5)
-        panel.axvline(found[name]["median"], color="black", linewidth=1, linestyle="--")
-        panel.set_xlabel(f"{TITLES[name]} (dashed: median {found[name]['median']:,.0f})")
+        panel.axvline(description[name]["median"], color="black", linewidth=1, linestyle="--")
+        panel.set_xlabel(f"{TITLES[name]} (dashed: median {description[name]['median']:,.0f})")
         panel.set_ylabel("count")
         panel.spines[["top", "right"]].set_visible(False)
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")

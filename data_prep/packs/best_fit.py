@@ -39,13 +39,13 @@ class OpenBins:
     def take(self, remaining: int) -> tuple[int, int]:
         """Remove and return the newest range (first bin, bins) with exactly `remaining` left."""
         stack = self.stacks[remaining]
-        found = stack.pop()
+        newest = stack.pop()
         if not stack:
             word = remaining // WORD
             self.words[word] &= ~(1 << (remaining % WORD))
             if not self.words[word]:
                 self.summary &= ~(1 << word)
-        return found
+        return newest
 
 
 def lowest_bit(number: int) -> int:

@@ -82,17 +82,17 @@ def label_spans(reader: TokensReader, pieces: list[Piece]) -> list[tuple[int, in
         return None
     spans = []
     for document, start, count, place in pieces:
-        found = reader.spans("label_spans", document)
-        spans += moved(np.array([[start, start + count]]) if found is None else found, start, count, place)
+        labels = reader.spans("label_spans", document)
+        spans += moved(np.array([[start, start + count]]) if labels is None else labels, start, count, place)
     return spans
 
 
 def evidence_spans(reader: TokensReader, pieces: list[Piece]) -> list[tuple[int, int]] | None:
     """The supporting passages of a row; None where no piece knows of any."""
-    known = [(reader.spans("evidence_spans", document), *piece) for document, *piece in pieces]
-    if all(spans is None for spans, *_ in known):
+    evidence = [(reader.spans("evidence_spans", document), *piece) for document, *piece in pieces]
+    if all(spans is None for spans, *_ in evidence):
         return None
-    return [span for spans, *piece in known if spans is not None for span in moved(spans, *piece)]
+    return [span for spans, *piece in evidence if spans is not None for span in moved(spans, *piece)]
 
 
 def moved(spans: np.ndarray, start: int, count: int, place: int) -> list[tuple[int, int]]:

@@ -20,8 +20,8 @@ class RecordError(Exception):
 def text_of(record: Record, name: str, cure: str = "correct or remove the record") -> str:
     """A field that must be text, and Unicode that can be written as UTF-8."""
     if name not in record.fields:
-        found = ", ".join(map(str, record.fields)) or "none"
-        raise RecordError(record, "missing field", f"no field {name!r} (fields here: {found})", cure)
+        names = ", ".join(map(str, record.fields)) or "none"
+        raise RecordError(record, "missing field", f"no field {name!r} (fields here: {names})", cure)
     value = record.fields[name]
     if not isinstance(value, str):
         raise RecordError(record, "field of another type", f"{name!r} is {type(value).__name__}, expected text", cure)

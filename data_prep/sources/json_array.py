@@ -62,12 +62,12 @@ def elements(array: ArrayText, path: Path, most_bytes: int) -> Iterator[tuple[in
     number, following = 1, array.skip()
     while following != "]":
         where = f"{path} record {number}"
-        found = element(array, where, most_bytes)
-        if isinstance(found, BadRecord):
-            yield found
+        parsed = element(array, where, most_bytes)
+        if isinstance(parsed, BadRecord):
+            yield parsed
             return
-        yield number, found[0]
-        array.take(found[1])
+        yield number, parsed[0]
+        array.take(parsed[1])
         following = array.skip()
         if following == ",":
             array.take(1)

@@ -21,13 +21,13 @@ def sample_of(record: Record, corpus: CorpusSettings) -> Sample:
     """The prompt and the answer of one record."""
     extra = text_of(record, "input") if record.fields.get("input") else ""
     published = [text_of(record, "instruction"), *([extra] if extra else []), text_of(record, "output")]
-    *asked, answer = (with_line_ends(text, corpus.line_ends) for text in published)
-    prompt = "\n\n".join(text.strip() for text in asked)
+    *messages, answer = (with_line_ends(text, corpus.line_ends) for text in published)
+    prompt = "\n\n".join(text.strip() for text in messages)
     if not prompt or not answer.strip():
         what = "instruction" if not prompt else "output"
         raise RecordError(record, "empty field", f"the record has an empty {what}", "remove the record")
-    characters, read = sum(map(len, published)), sum(map(len, [*asked, answer]))
-    outer = read - sum(len(text.strip()) for text in [*asked, answer])
+    characters, read = sum(map(len, published)), sum(map(len, [*messages, answer]))
+    outer = read - sum(len(text.strip()) for text in [*messages, answer])
     dropped = {"CR of CRLF line ends": characters - read, "whitespace around a message": outer}
     dropped = {reason: count for reason, count in dropped.items() if count}
     return Sample(id_of(record, corpus.id_field), prompt, answer.strip(), None, None, characters, dropped, record.where)

@@ -72,13 +72,13 @@ def with_missing_clues(name: str, everything: list[str], clues: list[str]) -> li
 
 def prompt_of(passages: list[str], clues: set[str], question: str, words: tuple[str, str]) -> tuple[str, Spans]:
     """The prompt, and the place in it of each supporting passage (the first of equal ones)."""
-    pieces, spans, found, place = [words[0]], [], set(), len(words[0])
+    pieces, spans, marked, place = [words[0]], [], set(), len(words[0])
     for number, passage in enumerate(passages, 1):
         head = f"{'' if number == 1 else chr(10)}Passage {number}:\n"
         place += len(head)
-        if passage in clues and passage not in found:
+        if passage in clues and passage not in marked:
             spans.append((place, place + len(passage)))
-            found.add(passage)
+            marked.add(passage)
         pieces += [head, passage]
         place += len(passage)
     return "".join([*pieces, words[1], question, "\nAnswer:"]), tuple(spans)

@@ -98,10 +98,10 @@ def metadata_ids(path: Path) -> set[str]:
     if not path.is_file():
         return set()
     ids: set[str] = set()
-    found = read_document(path, path.name, path.stat().st_size)
-    if isinstance(found, BadRecord):
-        raise found.error()
-    reader = csv.reader(io.StringIO(found.text, newline=""))
+    document = read_document(path, path.name, path.stat().st_size)
+    if isinstance(document, BadRecord):
+        raise document.error()
+    reader = csv.reader(io.StringIO(document.text, newline=""))
     for row in rows_of(reader, path):
         where = f"{path} line {reader.line_num}"
         if len(row) != FIELDS:

@@ -99,12 +99,12 @@ def read_records(part: Part, root: Path, corpus: CorpusSettings) -> Iterator[Rec
     most_bytes = corpus.max_record_megabytes * MEGABYTE
     readers = {".parquet": read_rows, ".json": read_objects}
     empty = True
-    for found in readers.get(suffix_of(part.path), read_json_lines)(part, most_bytes):
+    for entry in readers.get(suffix_of(part.path), read_json_lines)(part, most_bytes):
         empty = False
-        if isinstance(found, BadRecord):
-            yield found
+        if isinstance(entry, BadRecord):
+            yield entry
             continue
-        where, number, fields = found
+        where, number, fields = entry
         if isinstance(fields, dict):
             yield Record(where, f"{name}:{number}", fields)
         else:
@@ -116,11 +116,11 @@ def read_records(part: Part, root: Path, corpus: CorpusSettings) -> Iterator[Rec
 
 def read_json_lines(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] | BadRecord]:
     """(where, line number, value) of each line."""
-    for found in read_lines(part, most_bytes):
-        if isinstance(found, BadRecord):
-            yield found
+    for entry in read_lines(part, most_bytes):
+        if isinstance(entry, BadRecord):
+            yield entry
             continue
-        number, line = found
+        number, line = entry
         where = f"{part.path} line {number}"
         try:
             yield where, number, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
@@ -133,8 +133,8 @@ def read_json_lines(part: Part, most_bytes: int) -> Iterator[tuple[str, int, obj
 
 def read_objects(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] | BadRecord]:
     """(where, number, value) of each element of a JSON array."""
-    for found in read_array(part.path, most_bytes):
-        yield found if isinstance(found, BadRecord) else (f"{part.path} record {found[0]}", *found)
+    for entry in read_array(part.path, most_bytes):
+        yield entry if isinstance(entry, BadRecord) else (f"{part.path} record {entry[0]}", *entry)
 
 
 def read_rows(part: Part, most_bytes: int) -> Iterator[tuple[str, int, object] | BadRecord]:

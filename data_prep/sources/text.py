@@ -39,7 +39,7 @@ class Text:
 
     def shards(self, size: int) -> Sequence[Shard]:
         parts = (whole_files([path]) if path.suffix == ".txt" else record_parts(path, size) for path in self.paths)
-        return shards_of_parts((part for found in parts for part in found), size)
+        return shards_of_parts((part for of_path in parts for part in of_path), size)
 
     def records(self, shard: Shard) -> Iterator[Document | BadRecord]:
         for part in shard.parts:

@@ -131,8 +131,8 @@ def merges_of_ranks(ranks: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
     merges = []
     for token in sorted(ranks, key=ranks.__getitem__):
         halves = [(token[:cut], token[cut:]) for cut in range(1, len(token))]
-        known = [half for half in halves if half[0] in ranks and half[1] in ranks]
-        merges += sorted(known, key=lambda half: (ranks[half[0]], ranks[half[1]]))
+        mergeable = [half for half in halves if half[0] in ranks and half[1] in ranks]
+        merges += sorted(mergeable, key=lambda half: (ranks[half[0]], ranks[half[1]]))
     return merges
 
 

@@ -44,12 +44,12 @@ def draw_key(seed: int, name: str, sample: str) -> bytes:
 
 def refuse_too_few(name: str, part: MixPart, groups: list[list[int]], needed: int) -> None:
     """InputError with what there is and what could be drawn."""
-    found = [len(group) for group in groups]
-    least = min(found) * len(groups)
+    sizes = [len(group) for group in groups]
+    least = min(sizes) * len(groups)
     if part.evidence:
-        there = ", ".join(f"{count} of {passages}" for count, passages in zip(found, part.evidence, strict=True))
+        there = ", ".join(f"{count} of {passages}" for count, passages in zip(sizes, part.evidence, strict=True))
         problem = f"samples by supporting passages: {there}; {needed} of each are wanted"
     else:
-        problem = f"{found[0]} samples, {needed} are wanted"
+        problem = f"{sizes[0]} samples, {needed} are wanted"
     total = part.samples + part.validation_samples
     raise InputError(f"mix: {name}: {problem}; draw {least} in all instead of {total}, or widen tokenize.samples")

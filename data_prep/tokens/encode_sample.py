@@ -155,13 +155,13 @@ def wrong_length(tokens: int, wanted: SampleSettings) -> str | None:
 
 def joined(spans: TokenSpans) -> TokenSpans:
     """Spans that touch or overlap become one."""
-    found: TokenSpans = []
+    merged: TokenSpans = []
     for begin, end in spans:
-        if found and begin <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            found.append((begin, end))
-    return found
+            merged.append((begin, end))
+    return merged
 
 
 def encoder_of(

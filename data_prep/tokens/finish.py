@@ -114,11 +114,11 @@ def rewrite_without(job: Job, number: int, places: set[int]) -> None:
 
 def write_quarantine(job: Job, shards: Sequence[Shard], aside: list[str]) -> None:
     """One quarantine file of all shards, in their order; none where no record was bad."""
-    found = [path for shard in shards if (path := quarantine_path(job.folder, shard.number)).is_file()]
-    if not found and not aside:
+    paths = [path for shard in shards if (path := quarantine_path(job.folder, shard.number)).is_file()]
+    if not paths and not aside:
         return
     with atomic_file(job.folder / QUARANTINE_NAME) as temporary, open(temporary, "wb") as out:
-        for path in found:
+        for path in paths:
             with open(path, "rb") as handle:
                 shutil.copyfileobj(handle, out)
         out.write("".join(aside).encode())

@@ -47,8 +47,8 @@ class TokensReader:
         metadata = set()
         first = 0
         for path in tokens_paths(self.folder):
-            mapped, found = open_tokens(path)
-            metadata.add(found)
+            mapped, of_file = open_tokens(path)
+            metadata.add(of_file)
             self.maps.append(mapped)
             for number in range(mapped.reader.num_record_batches):
                 self.batches.append(TokensBatch(first, mapped.reader.get_batch(number)))
@@ -96,20 +96,20 @@ class TokensReader:
     @cached_property
     def supervised(self) -> np.ndarray:
         """bool [documents]: those that say which of their tokens are learned; they must not be cut."""
-        return joined([known(batch.batch.column("label_spans")) for batch in self.batches]).astype(bool)
+        return joined([not_null(batch.batch.column("label_spans")) for batch in self.batches]).astype(bool)
 
     @cached_property
     def evidence_counts(self) -> np.ndarray:
         """int64 [documents]: supporting passages of each; -1 where they are not known."""
         columns = [batch.batch.column("evidence_spans") for batch in self.batches]
-        counts = [np.where(known(column), np.diff(numbers(column.offsets, np.int32)), -1) for column in columns]
+        counts = [np.where(not_null(column), np.diff(numbers(column.offsets, np.int32)), -1) for column in columns]
         return joined(counts).astype(np.int64)
 
     def spans(self, name: str, index: int) -> np.ndarray | None:
         """label_spans or evidence_spans of document `index`, int32 [spans, 2]; None where they are null."""
         batch, row = self.place(index)
-        found = batch.batch.column(name)[row].as_py()
-        return None if found is None else np.array([(s["start"], s["end"]) for s in found], np.int32).reshape(-1, 2)
+        spans = batch.batch.column(name)[row].as_py()
+        return None if spans is None else np.array([(s["start"], s["end"]) for s in spans], np.int32).reshape(-1, 2)
 
     def release(self) -> None:
         """Give the pages of all tokens read so far back to the system; views stay valid."""
@@ -122,7 +122,7 @@ def joined(arrays: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def known(column: pa.Array) -> np.ndarray:
+def not_null(column: pa.Array) -> np.ndarray:
     """bool [rows]: the rows that are not null."""
     if not column.null_count:
         return np.ones(len(column), bool)

@@ -82,17 +82,17 @@ def encoded_records(
 ) -> Iterator[tuple[str, Encoded]]:
     """(id, tokens) of the records that are kept; the others are counted, and bad ones set aside or fatal."""
     for record in job.source.records(shard):
-        found = record if isinstance(record, BadRecord) else encoder.encode(record)
-        if isinstance(found, BadRecord):
+        encoded = record if isinstance(record, BadRecord) else encoder.encode(record)
+        if isinstance(encoded, BadRecord):
             if job.corpus.on_bad_record == "stop":
-                raise found.error()
-            counts.reject(found.reason)
-            set_aside(found)
-        elif found.left_out:
-            counts.leave_out(found)
+                raise encoded.error()
+            counts.reject(encoded.reason)
+            set_aside(encoded)
+        elif encoded.left_out:
+            counts.leave_out(encoded)
         else:
-            counts.keep(found)
-            yield record.id, found
+            counts.keep(encoded)
+            yield record.id, encoded
 
 
 def batches(records: Iterable[tuple[str, Encoded]]) -> Iterator[tuple[list[str], list[Encoded]]]:

@@ -23,11 +23,11 @@ def remembered_digest(folder: str | Path, memory: Path | None) -> str:
     files = sorted(path for path in Path(folder).glob("*") if path.is_file())
     state = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
     note = memory / f"{sha256_text(str(Path(folder).resolve()))[:16]}.json"
-    known = read_config(memory, note.name)
-    if known.get("files") != state:
-        known = {"folder": str(folder), "files": state, "sha256": model_digest(folder)}
-        atomic_text(note, json.dumps(known, indent=1) + "\n")
-    return known["sha256"]
+    remembered = read_config(memory, note.name)
+    if remembered.get("files") != state:
+        remembered = {"folder": str(folder), "files": state, "sha256": model_digest(folder)}
+        atomic_text(note, json.dumps(remembered, indent=1) + "\n")
+    return remembered["sha256"]
 
 
 def model_name(folder: str | Path) -> str:

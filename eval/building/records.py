@@ -23,10 +23,10 @@ def record_files(path: Path) -> list[Path]:
     """A file, or the files of records in a folder, by name."""
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
-    if not found:
+    files = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    if not files:
         raise InputError(f"{path}: holds no file of records ({' '.join(ENDINGS)}); put the published file there")
-    return found
+    return files
 
 
 def each_record(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[dict]:
@@ -42,8 +42,8 @@ def each_record(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[
             for batch in parquet.ParquetFile(path).iter_batches(RECORDS_AT_A_TIME, columns=columns):
                 yield from batch.to_pylist()
         elif path.suffix == ".json":
-            found = json.loads(path.read_text(encoding="utf-8"))
-            yield from found["data"] if isinstance(found, dict) else found
+            content = json.loads(path.read_text(encoding="utf-8"))
+            yield from content["data"] if isinstance(content, dict) else content
         else:
             yield from records_of_lines(path)
     except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:

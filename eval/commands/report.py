@@ -103,7 +103,7 @@ def gather(arguments: argparse.Namespace) -> ReportData:
         curves=read_curves(
             named_paths(arguments.metrics, "--metrics"), named_paths(arguments.validation, "--validation")
         ),
-        pictures=[read_picture(model, samples, found, tokenizer) for model, samples, found in arguments.detect],
+        pictures=[read_picture(model, samples, detected, tokenizer) for model, samples, detected in arguments.detect],
         manifests=read_manifests(arguments.manifests),
         data_summaries=read_data_summaries(named_paths(arguments.data_summaries, "--data-summaries")),
     )

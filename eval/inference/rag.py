@@ -34,17 +34,17 @@ def words(text: str) -> list[str]:
 
 def chunks(text: str, most_words: int) -> list[str]:
     """The text as chunks of at most `most_words` words, cut after a sentence's punctuation or a line's end."""
-    found: list[str] = []
+    pieces: list[str] = []
     held = most_words
     for sentence in SENTENCE.findall(text):
         count = len(words(sentence))
-        if found and (not count or held + count <= most_words):
-            found[-1] += sentence
+        if pieces and (not count or held + count <= most_words):
+            pieces[-1] += sentence
             held += count
         elif sentence:
-            found.append(sentence)
+            pieces.append(sentence)
             held = count
-    return found
+    return pieces
 
 
 # rank(question, chunks) -> scores
@@ -57,13 +57,13 @@ def bm25_scores(question: str, chunks: list[str]) -> list[float]:
     """BM25 (Lucene's form, k1 1.5, b 0.75) over the words, no stop words; zeros where no word is shared."""
     import bm25s
 
-    asked = words(question)
+    question_words = words(question)
     texts = [words(chunk) for chunk in chunks]
-    if not asked or not any(texts):
+    if not question_words or not any(texts):
         return [0.0] * len(chunks)
     index = bm25s.BM25()
     index.index(texts, show_progress=False)
-    return index.get_scores(asked).tolist()
+    return index.get_scores(question_words).tolist()
 
 
 class Contriever:
@@ -83,8 +83,8 @@ class Contriever:
 
     def __call__(self, question: str, chunks: list[str]) -> list[float]:
         """The scores of the chunks."""
-        asked = self.embedding(question)
-        return [float(self.embedding(chunk) @ asked) for chunk in chunks]
+        question_embedding = self.embedding(question)
+        return [float(self.embedding(chunk) @ question_embedding) for chunk in chunks]
 
     @torch.no_grad()
     def embedding(self, text: str) -> torch.Tensor:

@@ -208,8 +208,8 @@ class Heatmap:
 
 def heatmaps(data: ReportData) -> list[Heatmap]:
     """One for every column of the report that has needle samples."""
-    found = [heatmap(data, column) for column in data.models]
-    return [each for each in found if each.samples]
+    maps = [heatmap(data, column) for column in data.models]
+    return [each for each in maps if each.samples]
 
 
 def heatmap(data: ReportData, column: str) -> Heatmap:
@@ -233,16 +233,16 @@ def bin_of(depth: float) -> int:
     return min(BINS - 1, int(depth * BINS))
 
 
-def heatmap_svg(found: Heatmap) -> str:
+def heatmap_svg(shown: Heatmap) -> str:
     """The heatmap: lengths to the right, depths downwards, the percentage in every cell."""
-    width = LEFT + CELL_WIDTH * len(found.lengths) + 10
+    width = LEFT + CELL_WIDTH * len(shown.lengths) + 10
     height = TOP + CELL_HEIGHT * BINS + BOTTOM
-    title = f"Needles found by {found.column}, by length and depth"
+    title = f"Needles found by {shown.column}, by length and depth"
     parts = [
-        heat_cell(column, place, value) for place, line in enumerate(found.scores) for column, value in enumerate(line)
+        heat_cell(column, place, value) for place, line in enumerate(shown.scores) for column, value in enumerate(line)
     ]
     parts += depth_labels()
-    parts += length_labels(found.lengths)
+    parts += length_labels(shown.lengths)
     return (
         f'<svg class="heat" viewBox="0 0 {width} {height}" style="max-width: {width}px" role="img" '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>{"".join(parts)}</svg>'

@@ -126,12 +126,12 @@ def paired_difference(headline: Headline, first: dict, second: dict) -> Differen
 
 def comparisons(data: ReportData) -> list[dict]:
     """Every cell that the first two models share, as numbers for the JSON report."""
-    found = []
+    entries = []
     for headline in HEADLINES:
         for length, cell in data.cells(headline.benchmark, headline.task, headline.detector).items():
             difference = cell_difference(headline, data.models, cell)
             if difference is not None:
-                found.append(
+                entries.append(
                     {
                         "benchmark": headline.benchmark,
                         "task": headline.task,
@@ -144,7 +144,7 @@ def comparisons(data: ReportData) -> list[dict]:
                         "samples": difference.samples,
                     }
                 )
-    return found
+    return entries
 
 
 def cell_difference(headline: Headline, models: list[str], cell: dict[str, dict]) -> Difference | None:

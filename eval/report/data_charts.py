@@ -31,44 +31,44 @@ def read_data_summaries(named: dict[str, str]) -> dict[str, dict]:
 
 def read_data_summary(path: str) -> dict:
     """One summary, without the sample that it shows."""
-    found = read_json(existing_file(path, "run `python -m data_prep inspect FOLDER --json` for it"))
-    spreads = [found.get(key) for key, _, _ in DISTRIBUTIONS if key in found]
-    if found.get("kind") not in {"tokens", "packs"} or not all(map(is_spread, spreads)):
+    summary = read_json(existing_file(path, "run `python -m data_prep inspect FOLDER --json` for it"))
+    spreads = [summary.get(key) for key, _, _ in DISTRIBUTIONS if key in summary]
+    if summary.get("kind") not in {"tokens", "packs"} or not all(map(is_spread, spreads)):
         raise InputError(f"{path}: not a summary of tokens or packs; run `python -m data_prep inspect FOLDER --json`")
-    return {key: value for key, value in found.items() if key not in {"sample", "folder"}}
+    return {key: value for key, value in summary.items() if key not in {"sample", "folder"}}
 
 
-def is_spread(found: object) -> bool:
+def is_spread(value: object) -> bool:
     """Whether a value is a distribution with its histogram."""
     return (
-        isinstance(found, dict)
-        and {"median", "histogram"} <= found.keys()
-        and all(entry.keys() >= BIN_KEYS for entry in found["histogram"])
+        isinstance(value, dict)
+        and {"median", "histogram"} <= value.keys()
+        and all(entry.keys() >= BIN_KEYS for entry in value["histogram"])
     )
 
 
 def data_section(summaries: dict[str, dict]) -> str:
     """What the models were trained on: a line of facts and the histograms of every summary."""
-    return "".join(summary_part(name, found) for name, found in summaries.items())
+    return "".join(summary_part(name, summary) for name, summary in summaries.items())
 
 
-def summary_part(name: str, found: dict) -> str:
+def summary_part(name: str, summary: dict) -> str:
     """The facts and the charts of one folder."""
     charts = "".join(
-        f"<figure><h3>{escape(title)}</h3>{histogram(found[key], title, label)}</figure>"
+        f"<figure><h3>{escape(title)}</h3>{histogram(summary[key], title, label)}</figure>"
         for key, title, label in DISTRIBUTIONS
-        if found.get(key, {}).get("histogram")
+        if summary.get(key, {}).get("histogram")
     )
-    return f'<h3>{escape(name)}</h3><p>{facts(found)}</p><div class="pair">{charts}</div>'
+    return f'<h3>{escape(name)}</h3><p>{facts(summary)}</p><div class="pair">{charts}</div>'
 
 
-def facts(found: dict) -> str:
+def facts(summary: dict) -> str:
     """Counts of a folder in one sentence."""
-    if found["kind"] == "tokens":
-        return f"{found['documents']:,} documents with {found['tokens']:,} tokens."
+    if summary["kind"] == "tokens":
+        return f"{summary['documents']:,} documents with {summary['tokens']:,} tokens."
     return (
-        f"{found['rows']:,} rows of {found['length']:,} tokens in {found['segments']:,} segments; "
-        f"{found['padding_share']:.2%} of the places are padding, {found['supervised_share']:.2%} are learned."
+        f"{summary['rows']:,} rows of {summary['length']:,} tokens in {summary['segments']:,} segments; "
+        f"{summary['padding_share']:.2%} of the places are padding, {summary['supervised_share']:.2%} are learned."
     )
 
 

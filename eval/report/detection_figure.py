@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from eval.benchmarks.hops.score import FACT_KINDS
 from eval.detection.detectors import DETECTORS
 from eval.report.inputs import ReportData, column_of
-from eval.report.measured import Measured, known, lacking, with_interval
+from eval.report.measured import Measured, lacking, present, with_interval
 from eval.report.paper_tables import THIS_RUN, PaperTable, Row, measured_cell, published_rows
 from eval.report.published import published_figures
 from eval.scoring.scored import mean
@@ -64,7 +64,7 @@ def found_tokens(scores: list[dict], column: str, found_by: tuple[str, str], not
     share, count = found_by
     kinds = KINDS_OF.get(column)
     groups = [
-        known([kinds_share(row[share], kinds) if kinds else row[count] for row in score["rows"]]) for score in scores
+        present([kinds_share(row[share], kinds) if kinds else row[count] for row in score["rows"]]) for score in scores
     ]
     filled = [values for values in groups if values]
     if not filled:
@@ -75,7 +75,7 @@ def found_tokens(scores: list[dict], column: str, found_by: tuple[str, str], not
 
 def kinds_share(shares: dict[str, float | None], kinds: tuple[str, ...]) -> float | None:
     """The share of a row's found tokens that are of these kinds; None where it found none."""
-    values = known([shares[kind] for kind in kinds])
+    values = present([shares[kind] for kind in kinds])
     return sum(values) if values else None
 
 

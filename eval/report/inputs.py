@@ -71,11 +71,11 @@ class ReportData:
 
     def cells(self, benchmark: str, task: str, detector: str | None = None) -> dict[int, dict[str, dict]]:
         """{length: {model: score}} of one task (by one detector, where it asks for tokens), lengths ascending."""
-        found: dict[int, dict[str, dict]] = {}
+        by_length: dict[int, dict[str, dict]] = {}
         for score in sorted(self.scores, key=lambda score: score["length"]):
             if (score["benchmark"], score["task"], score.get("detector")) == (benchmark, task, detector):
-                found.setdefault(score["length"], {})[column_of(score)] = score
-        return found
+                by_length.setdefault(score["length"], {})[column_of(score)] = score
+        return by_length
 
 
 def column_of(score: dict) -> str:
@@ -105,21 +105,21 @@ def read_score(path: str) -> dict:
 
 def read_aggregate(path: str) -> dict:
     """One aggregate.json; InputError where it is something else."""
-    found = read_json(existing_file(path, "run `python -m eval aggregate` for it"))
-    if not {"model", "inference", "benchmark", "aggregate"} <= found.keys():
+    aggregate = read_json(existing_file(path, "run `python -m eval aggregate` for it"))
+    if not {"model", "inference", "benchmark", "aggregate"} <= aggregate.keys():
         raise InputError(f"{path}: not an aggregate file; run `python -m eval aggregate` for it")
-    return found
+    return aggregate
 
 
 def aggregated_scores(aggregates: list[dict]) -> list[dict]:
     """The scores that the averages rest on; InputError where one has changed since."""
-    found = []
+    scores = []
     for aggregate in aggregates:
         for path, digest in aggregate["scores"].items():
-            found.append(read_score(path))
+            scores.append(read_score(path))
             if sha256_file(path) != digest:
                 raise InputError(f"{path}: has changed since it was averaged; run `python -m eval aggregate` again")
-    return found
+    return scores
 
 
 def read_curves(metrics: dict[str, str], validation: dict[str, str]) -> list[Curve]:

@@ -58,21 +58,21 @@ class Measurements:
         scores = longest(self.of("longbench"))
         if not scores:
             return None
-        found = longbench.aggregate(scores)["lengths"][str(scores[0]["length"])]
+        averages = longbench.aggregate(scores)["lengths"][str(scores[0]["length"])]
         wanted = list(CATEGORIES) if category is None else [category]
-        known = [name for name in wanted if found["categories"][name] is not None]
-        if not known:
+        categories = [name for name in wanted if averages["categories"][name] is not None]
+        if not categories:
             return None
         groups, weights, judged = [], [], set()
-        for name in known:
+        for name in categories:
             sets = [score for score in scores if plain_name(score["task"]) in CATEGORIES[name]]
             judged |= set(judged_by(sets))
             for score in sets:
                 parts = score_parts(score)
                 groups += parts
-                weights += [100 / (len(known) * len(sets) * len(parts))] * len(parts)
-        value = mean([found["categories"][name] for name in known])
-        missing = [name for key in wanted for name in CATEGORIES[key] if name in found["missing"]]
+                weights += [100 / (len(categories) * len(sets) * len(parts))] * len(parts)
+        value = mean([averages["categories"][name] for name in categories])
+        missing = [name for key in wanted for name in CATEGORIES[key] if name in averages["missing"]]
         notes = [lacking(missing, "sets"), *sorted(judged)]
         return with_interval(value, groups, weights, "; ".join(filter(None, notes)))
 
@@ -92,7 +92,7 @@ class Measurements:
         ]
         value = mean([mean([score["score"] for score in cell]) for cell in by_length])
         weights = [100 / (len(by_length) * len(cell)) for cell in by_length for _ in cell]
-        groups = [known(score["per_sample"]) for cell in by_length for score in cell]
+        groups = [present(score["per_sample"]) for cell in by_length for score in cell]
         missing = [task for task in tasks if task not in {score["task"] for score in scores}]
         return with_interval(value, groups, weights, lacking(missing, "tasks"))
 
@@ -101,16 +101,16 @@ class Measurements:
         scores = longest(self.of("helmet"))
         if not scores:
             return None
-        found = helmet.aggregate(scores)["lengths"][str(self.helmet_length())]
-        wanted = list(found["categories"]) if category is None else [category]
-        present = [name for name in wanted if found["categories"][name] is not None]
-        if not present:
+        averages = helmet.aggregate(scores)["lengths"][str(self.helmet_length())]
+        wanted = list(averages["categories"]) if category is None else [category]
+        categories = [name for name in wanted if averages["categories"][name] is not None]
+        if not categories:
             return None
-        cells = [[score for score in scores if score["task"] in tasks_of(name)] for name in present]
-        groups = [known(score["per_sample"]) for cell in cells for score in cell]
-        weights = [100 / (len(present) * len(cell)) for cell in cells for _ in cell]
-        value = mean([found["categories"][name] for name in present])
-        missing = [task for name in wanted for task in tasks_of(name) if task in found["missing"]]
+        cells = [[score for score in scores if score["task"] in tasks_of(name)] for name in categories]
+        groups = [present(score["per_sample"]) for cell in cells for score in cell]
+        weights = [100 / (len(categories) * len(cell)) for cell in cells for _ in cell]
+        value = mean([averages["categories"][name] for name in categories])
+        missing = [task for name in wanted for task in tasks_of(name) if task in averages["missing"]]
         notes = [lacking(missing, "tasks"), *judged_by([score for cell in cells for score in cell])]
         return with_interval(value, groups, weights, "; ".join(filter(None, notes)))
 
@@ -143,7 +143,7 @@ def longest(scores: list[dict]) -> list[dict]:
     return [score for score in scores if score["length"] == most]
 
 
-def known(values: Sequence[float | None]) -> list[float]:
+def present(values: Sequence[float | None]) -> list[float]:
     """The values that are there."""
     return [value for value in values if value is not None]
 
@@ -152,7 +152,7 @@ def score_parts(score: dict) -> list[list[float]]:
     """The samples of a LongBench set (0 to 1) by bucket, those that have some; all as one where it has no buckets."""
     buckets = [name for name, value in (score.get("buckets") or {}).items() if value is not None]
     if plain_name(score["task"]) in WITHOUT_E_EDITION or not buckets:
-        return [known(score["per_sample"])]
+        return [present(score["per_sample"])]
     return [[row["score"] / 100 for row in score["rows"] if row["bucket"] == name] for name in buckets]
 
 

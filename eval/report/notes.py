@@ -38,16 +38,16 @@ def size_text(data: ReportData) -> str:
 
 def entropy_notes(data: ReportData) -> list[str]:
     """Which models are not below the unigram entropy."""
-    found = []
+    notes = []
     for length, cell in data.cells("perplexity", "books").items():
         for model, score in cell.items():
             bound = unigram_bound(score["metrics"]["unigram"])
             if score["metrics"]["nats_per_token"] >= bound:
-                found.append(
+                notes.append(
                     f"{model} at {length} tokens is not below the unigram entropy ({bound:.3f} nats): it has learnt "
                     "less than how often each token occurs."
                 )
-    return found
+    return notes
 
 
 def unigram_bound(unigram: dict) -> float:
@@ -93,17 +93,17 @@ def detection_notes(data: ReportData) -> list[str]:
 
 def key_token_notes(data: ReportData) -> list[str]:
     """LongPPL cells that rest on few key tokens, or on none."""
-    found = []
+    notes = []
     for length, cell in data.cells("longppl", "books").items():
         counts = {score["metrics"]["key_tokens"] for score in cell.values()}
         if max(counts) == 0:
-            found.append(
+            notes.append(
                 f"LongPPL at {length:,} tokens has no value: the evaluator found no token that needs the long context. "
                 "A small evaluator hardly uses distant text."
             )
         elif max(counts) < FEW_KEY_TOKENS:
-            found.append(f"LongPPL at {length:,} tokens rests on {max(counts)} key tokens: too few to compare models.")
-    return found
+            notes.append(f"LongPPL at {length:,} tokens rests on {max(counts)} key tokens: too few to compare models.")
+    return notes
 
 
 def evaluator_notes(data: ReportData) -> list[str]:

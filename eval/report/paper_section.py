@@ -64,13 +64,13 @@ def length_chart(data: ReportData, benchmark: str) -> str:
 
 def needle_section(data: ReportData) -> str:
     """A heatmap for every model."""
-    found = heatmaps(data)
-    if not found:
+    maps = heatmaps(data)
+    if not maps:
         return ""
     figures = "".join(
         f"<figure><h3>{escape(each.column)}</h3>{heatmap_svg(each)}<figcaption>{each.samples:,} samples of "
         f"{escape(', '.join(each.tasks))}</figcaption></figure>"
-        for each in found
+        for each in maps
     )
     return (
         "<p>Percentage of needles found, by the length of the text and by how deep the needle lies in it (0 % is the "

@@ -72,14 +72,14 @@ class PaperTable:
     @property
     def notes(self) -> list[str]:
         """What the table's footnotes say, in order, each once."""
-        found: dict[str, dict[str, list[str]]] = {}
+        cells_by_note: dict[str, dict[str, list[str]]] = {}
         for row in self.rows:
             for column, cell in zip(self.columns, row.cells, strict=False):
                 if cell.note:
-                    found.setdefault(cell.note, {}).setdefault(row.name, []).append(column)
+                    cells_by_note.setdefault(cell.note, {}).setdefault(row.name, []).append(column)
         places = {
             note: "; ".join(f"{name}: {', '.join(columns)}" for name, columns in rows.items())
-            for note, rows in found.items()
+            for note, rows in cells_by_note.items()
         }
         names = [row.name_note for row in self.rows if row.name_note]
         return [*names, *(f"{note} ({place})" for note, place in places.items())]
@@ -99,39 +99,39 @@ def paper_tables(data: ReportData) -> list[PaperTable]:
     return [table for table in tables if table is not None]
 
 
-def longbench_value(found: Measurements, column: str) -> Measured | None:
+def longbench_value(measurements: Measurements, column: str) -> Measured | None:
     """A column of Table 1."""
-    return found.longbench(LONGBENCH_COLUMNS.get(column))
+    return measurements.longbench(LONGBENCH_COLUMNS.get(column))
 
 
-def helmet_value(found: Measurements, column: str) -> Measured | None:
+def helmet_value(measurements: Measurements, column: str) -> Measured | None:
     """A column of Table 11."""
-    return found.helmet(HELMET_COLUMNS.get(column))
+    return measurements.helmet(HELMET_COLUMNS.get(column))
 
 
-def perplexity_value(found: Measurements, column: str) -> Measured | None:
+def perplexity_value(measurements: Measurements, column: str) -> Measured | None:
     """A column of Table 13."""
-    return found.perplexity("longppl" if column == "LongPPL" else "perplexity")
+    return measurements.perplexity("longppl" if column == "LongPPL" else "perplexity")
 
 
-def table_12_value(found: Measurements, column: str) -> Measured | None:
+def table_12_value(measurements: Measurements, column: str) -> Measured | None:
     """A column of Table 12."""
     if column == "BABILong Avg.":
-        return found.mean_of_tasks("babilong", BABILONG_TASKS)
-    return longbench_value(found, column)
+        return measurements.mean_of_tasks("babilong", BABILONG_TASKS)
+    return longbench_value(measurements, column)
 
 
-def table_2_value(found: Measurements, column: str) -> Measured | None:
+def table_2_value(measurements: Measurements, column: str) -> Measured | None:
     """A column of Table 2: a benchmark at one length, LongPPL, or BABILong's mean over lengths."""
     if column == "LongPPL":
-        return found.perplexity("longppl")
+        return measurements.perplexity("longppl")
     benchmark, length = column.split(" ")
     tasks = BABILONG_TASKS if benchmark == "BABILong" else tuple(BENCHMARKS["ruler"].tasks)
     if length == "Avg.":
-        return found.mean_of_tasks("babilong", tasks)
-    for each in found.lengths(benchmark.lower()):
+        return measurements.mean_of_tasks("babilong", tasks)
+    for each in measurements.lengths(benchmark.lower()):
         if length_text(each) == length:
-            return found.mean_of_tasks(benchmark.lower(), tasks, each)
+            return measurements.mean_of_tasks(benchmark.lower(), tasks, each)
     return None
 
 
@@ -145,7 +145,7 @@ def with_lengths(table: PublishedTable, columns) -> PublishedTable:
     names: list[str] = []
     for benchmark in ("RULER", "BABILong"):
         printed = [name for name in table.columns if name.startswith(benchmark) and not name.endswith("Avg.")]
-        lengths = {length for found in columns for length in found.lengths(benchmark.lower())}
+        lengths = {length for measurements in columns for length in measurements.lengths(benchmark.lower())}
         here = {f"{benchmark} {length_text(length)}" for length in lengths}
         names += sorted({*printed, *here}, key=length_of_column)
         names += ["LongPPL"] if benchmark == "RULER" else ["BABILong Avg."]
@@ -164,10 +164,10 @@ def table_with(
     """The published rows, then one row per column of the report that has a number; None where none has."""
     digits = DIGITS[table.number]
     own = []
-    for name, found in columns.items():
-        values = [value_of(found, column) for column in table.columns]
+    for name, measurements in columns.items():
+        values = [value_of(measurements, column) for column in table.columns]
         if any(value is not None for value in values):
-            shown = name if table.number != "11" else f"{name}, {found.helmet_length():,} tokens"
+            shown = name if table.number != "11" else f"{name}, {measurements.helmet_length():,} tokens"
             own.append(Row(shown, "measured", cells=tuple(measured_cell(value, digits) for value in values)))
     if not own:
         return None
@@ -235,17 +235,17 @@ def t_test_table(table: PublishedTable, data: ReportData) -> PaperTable | None:
 def longbench_samples(data: ReportData, column: str) -> dict[tuple, float]:
     """{(samples digest, set, index): score (0 to 1)} of the 12 sets: equal keys are the same sample."""
     wanted = {task for tasks in CATEGORIES.values() for task in tasks}
-    found = {}
+    values = {}
     for score in data.scores:
         if score["benchmark"] != "longbench" or column_of(score) != column or plain_task(score) not in wanted:
             continue
         digest = score["hashes"].get("samples_sha256", "")
-        found |= {
+        values |= {
             (digest, score["task"], index): value
             for index, value in enumerate(score["per_sample"])
             if value is not None
         }
-    return found
+    return values
 
 
 def plain_task(score: dict) -> str:

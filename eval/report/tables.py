@@ -204,7 +204,7 @@ def scores_section(data: ReportData) -> str:
 
 def benchmark_table(data: ReportData, benchmark: str, cells: dict[tuple[str, int], dict[str, Number]]) -> str:
     """The table of one benchmark, with the columns that it has numbers for."""
-    columns = [name for name in data.models if any(name in found for found in cells.values())]
+    columns = [name for name in data.models if any(name in by_column for by_column in cells.values())]
     rows = []
     for (task, length), by_column in cells.items():
         samples = max(number.samples for number in by_column.values())
@@ -235,7 +235,7 @@ def scores_csv(data: ReportData) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEAD)
     for benchmark, cells in numbers_by_benchmark(data).items():
-        for (task, length), found in cells.items():
-            for column, number in found.items():
+        for (task, length), by_column in cells.items():
+            for column, number in by_column.items():
                 writer.writerow([benchmark, task, length, column, *astuple(number)])
     return out.getvalue()

@@ -37,12 +37,12 @@ def test_names_of_secrets_are_known(name):
     ],
 )
 def test_known_shapes_are_taken_out_and_the_rest_stays(text, left):
-    assert scrub_text(text, known=[]) == left
+    assert scrub_text(text, secrets=[]) == left
 
 
 @pytest.mark.parametrize("text", ["a" * 64, "0123456789abcdef" * 4, "https://host/x?part=1", "12:30:45", "a/b@c"])
 def test_hashes_times_and_plain_addresses_stay(text):
-    assert scrub_text(text, known=[]) == text
+    assert scrub_text(text, secrets=[]) == text
 
 
 def test_what_the_environment_holds_under_a_secret_s_name_is_taken_out_wherever_it_stands(monkeypatch):
@@ -54,10 +54,10 @@ def test_a_command_line_loses_values_of_secret_options_and_keys_of_json():
     line = ["fetch", "--token", "abc", "--api-key=def", "hub_token=ghi", '{"password":"jkl","rows":3}', "--rows", "4"]
     left = ["fetch", "--token", REDACTED, f"--api-key={REDACTED}", f"hub_token={REDACTED}"]
     left += [f'{{"password":"{REDACTED}","rows":3}}', "--rows", "4"]
-    assert scrub_arguments(line, known=[]) == left
+    assert scrub_arguments(line, secrets=[]) == left
 
 
 def test_nested_settings_keep_all_but_their_secrets():
     given = {"train": {"seed": 1, "hub": {"token": "abc", "url": "https://a:b@c"}}, "lengths": [1, 2], "none": None}
     left = {"train": {"seed": 1, "hub": {"token": REDACTED, "url": f"https://{REDACTED}@c"}}}
-    assert scrub_value(given, known=[]) == left | {"lengths": [1, 2], "none": None}
+    assert scrub_value(given, secrets=[]) == left | {"lengths": [1, 2], "none": None}

@@ -23,8 +23,8 @@ def is_correct(task: str, row: dict) -> bool:
     if not isinstance(row.get("question"), str) or len(row["answers"]) != 1:
         raise InputError("needs its 'question' and exactly one answer; add them")
     answer, question = beginning(row["prediction"].lower()), row["question"].lower()
-    known = {label.lower() for label in labels(task)}
-    said = {label for label in known if label in answer and label not in question}
+    task_labels = {label.lower() for label in labels(task)}
+    said = {label for label in task_labels if label in answer and label not in question}
     expected = expected_labels(row["answers"][0].lower())
     return len(said) == len(expected) and all(label in said for label in expected)
 

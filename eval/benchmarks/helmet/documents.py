@@ -78,18 +78,18 @@ def long_enough(context: BuildContext, records: list[dict], cutter: Documents, k
     """The cell's drawn records, each with its text cut; InputError where no text is long enough."""
     order = list(range(len(records)))
     context.generator("choice").shuffle(order)
-    found: list[dict] = []
+    cut_records: list[dict] = []
     for index in order:
-        if len(found) == context.options.samples:
+        if len(cut_records) == context.options.samples:
             break
         text = cutter.cut(records[index][key])
         if text is not None:
-            found.append({**records[index], key: text})
-    if not found:
+            cut_records.append({**records[index], key: text})
+    if not cut_records:
         raise InputError(
             f"helmet {context.task}: no text has {cutter.least} reference tokens; lower book_tokens or document_tokens"
         )
-    return found
+    return cut_records
 
 
 EXAMPLE_COLUMNS = ("question", "answers")
@@ -113,14 +113,14 @@ def narrativeqa(context: BuildContext) -> Built:
 def story_questions(path: Path, texts: dict[str, str] | None = None) -> Iterator[dict]:
     """{"question", "answers"} of a file, and "text" where `texts` is given to hold each document once."""
     for record in each_record(path, None if texts is not None else EXAMPLE_COLUMNS):
-        found = {
+        question = {
             "question": record["question"]["text"],
             "answers": [answer["text"] for answer in record["answers"]],
         }
         if texts is not None:
             document = record["document"]
-            found["text"] = texts.setdefault(document["id"], document["text"])
-        yield found
+            question["text"] = texts.setdefault(document["id"], document["text"])
+        yield question
 
 
 def story_examples(examples: list[dict]) -> str:

@@ -2,8 +2,8 @@
 
 in : the files that the sets' authors publish: icl/trec_train_5500.label, trec_TREC_10.label (Latin-1: `COARSE:fine
      text`); banking77_train.csv, banking77_test.csv (text, category); clinc150_data_full.json ({split: [[text,
-     intent]]}, the validation split is asked); NLU-Data-Home-Domain-Annotated-All.csv (semicolons; answer, scenario,
-     intent), a tenth of which is asked
+     intent]]}, the validation split is tested); NLU-Data-Home-Domain-Annotated-All.csv (semicolons; answer, scenario,
+     intent), a tenth of which is tested
 Examples come in rounds: every round has each label once, in an order of its own, so that all labels are shown equally
 often (one more or less where the number of examples is no multiple of the number of labels).
 """
@@ -21,21 +21,21 @@ from eval.benchmarks.helmet.tasks import TASKS
 from eval.building.context import BuildContext, Built, sample_generator
 
 Labelled = tuple[str, str]
-NLU_SHARE_ASKED = 0.1
+NLU_SHARE_TESTED = 0.1
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """(text, label) pairs to show and to ask, and the files they came from."""
+    """(text, label) pairs to show and to test on, and the files they came from."""
 
     shown: list[Labelled]
-    asked: list[Labelled]
+    tested: list[Labelled]
     files: tuple[Path, ...]
 
     @property
     def labels(self) -> list[str]:
         """Every label, in order of first appearance."""
-        return list(dict.fromkeys(label for _, label in (*self.shown, *self.asked)))
+        return list(dict.fromkeys(label for _, label in (*self.shown, *self.tested)))
 
 
 def labelled_set(context: BuildContext) -> LabelledSet:
@@ -62,8 +62,8 @@ def trec(context: BuildContext) -> LabelledSet:
 def banking77(context: BuildContext) -> LabelledSet:
     """Customers' questions to a bank."""
     files = (data_file(context, "icl/banking77_train.csv"), data_file(context, "icl/banking77_test.csv"))
-    shown, asked = ([(row["text"], row["category"]) for row in csv_rows(path, ",")] for path in files)
-    return LabelledSet(shown, asked, files)
+    shown, tested = ([(row["text"], row["category"]) for row in csv_rows(path, ",")] for path in files)
+    return LabelledSet(shown, tested, files)
 
 
 def clinc150(context: BuildContext) -> LabelledSet:
@@ -78,15 +78,15 @@ def clinc150(context: BuildContext) -> LabelledSet:
 
 
 def nlu(context: BuildContext) -> LabelledSet:
-    """Requests to a robot at home; the asked tenth is drawn by the seed alone, alike for every length."""
+    """Requests to a robot at home; the tested tenth is drawn by the seed alone, alike for every length."""
     path = data_file(context, "icl/NLU-Data-Home-Domain-Annotated-All.csv")
     rows = [(row["answer"], f"{row['scenario']}_{row['intent']}") for row in csv_rows(path, ";") if row["answer"]]
     order = list(range(len(rows)))
     sample_generator(context.settings.seed, "helmet", "nlu split", 0).shuffle(order)
-    asked = set(order[: round(NLU_SHARE_ASKED * len(rows))])
+    tested = set(order[: round(NLU_SHARE_TESTED * len(rows))])
     return LabelledSet(
-        [pair for index, pair in enumerate(rows) if index not in asked],
-        [pair for index, pair in enumerate(rows) if index in asked],
+        [pair for index, pair in enumerate(rows) if index not in tested],
+        [pair for index, pair in enumerate(rows) if index in tested],
         (path,),
     )
 
@@ -103,12 +103,14 @@ def build(context: BuildContext) -> Built:
     """The samples of one length."""
     labelled = labelled_set(context)
     shots = context.options.label_shots or TASKS[context.task].size_at(context.length)
-    questions = balanced(labelled.asked, context.options.label_samples, context.generator("choice"))
+    questions = balanced(labelled.tested, context.options.label_samples, context.generator("choice"))
     rows = []
     for index, (text, label) in enumerate(questions):
         generator = context.generator(index)
         shown = balanced(labelled.shown, shots, generator)
-        rows.append(helmet_sample(context, asked(text, label, shown, label_numbers(labelled.labels, generator))))
+        rows.append(
+            helmet_sample(context, labelling_question(text, label, shown, label_numbers(labelled.labels, generator)))
+        )
     return Built(rows, {"labels": len(labelled.labels), "shots": shots}, described(*labelled.files))
 
 
@@ -118,7 +120,7 @@ def balanced(pairs: list[Labelled], count: int, generator: Random) -> list[Label
     for text, label in pairs:
         texts.setdefault(label, []).append(text)
     rounds = -(-count // len(texts))
-    drawn = {label: draws(found, rounds, generator) for label, found in texts.items()}
+    drawn = {label: draws(label_texts, rounds, generator) for label, label_texts in texts.items()}
     result = []
     for index in range(rounds):
         order = list(texts)
@@ -142,7 +144,7 @@ def label_numbers(labels: list[str], generator: Random) -> dict[str, str]:
     return {label: str(number) for label, number in zip(labels, numbers, strict=True)}
 
 
-def asked(text: str, label: str, shown: list[Labelled], numbers: dict[str, str]) -> Asked:
+def labelling_question(text: str, label: str, shown: list[Labelled], numbers: dict[str, str]) -> Asked:
     """One text to label after the examples."""
     examples = [part("icl_example").format(text=example, label=numbers[name]) for example, name in shown]
     return Asked(context="\n\n".join(examples), question=text, answers=[numbers[label]])

@@ -111,7 +111,7 @@ def scored(values: list[dict], names: tuple[str, ...], rows: list[dict], labels:
     `values` holds every sample's metrics (0 to 1, or None); `labels` say who judged, and go into `metrics`.
     """
     means = {name: mean([value[name] for value in values if value[name] is not None]) for name in names}
-    known = [value for value in means.values() if value is not None]
+    present = [value for value in means.values() if value is not None]
     metrics = {name: None if value is None else 100 * value for name, value in means.items()}
     return Scored(
         metrics={**metrics, **labels},
@@ -119,7 +119,7 @@ def scored(values: list[dict], names: tuple[str, ...], rows: list[dict], labels:
             {"id": identity(row, index), **value, **depths(row)}
             for index, (row, value) in enumerate(zip(rows, values, strict=True))
         ],
-        score=100 * mean(known) if known else None,
+        score=100 * mean(present) if present else None,
         per_sample=[mean([value[name] for name in names if value[name] is not None]) for value in values],
         headline={"labels": labels} if labels else {},
     )
@@ -191,5 +191,5 @@ def token_f1(prediction: str, answer: str) -> float:
 
 def parsed(output: str, prefix: str = "Answer:") -> str:
     """What follows `prefix` on its line, else the first line; a repeated prefix is taken off."""
-    found = re.search(f"{re.escape(prefix)}(.*)(?:\n|$)", output, re.IGNORECASE) or re.match("(.*)(?:\n|$)", output)
-    return re.sub(f"^{re.escape(prefix)}", "", found[1].strip(), flags=re.IGNORECASE).strip()
+    line = re.search(f"{re.escape(prefix)}(.*)(?:\n|$)", output, re.IGNORECASE) or re.match("(.*)(?:\n|$)", output)
+    return re.sub(f"^{re.escape(prefix)}", "", line[1].strip(), flags=re.IGNORECASE).strip()

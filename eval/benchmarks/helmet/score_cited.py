@@ -41,10 +41,10 @@ def score(task: str, rows: list[dict], facts: dict) -> Scored:
             if task == "asqa"
             else list_recall_top5(output, field_of(row, "aliases"))
         )
-        found = cited(
+        citations = cited(
             statements(output, field_of(row, "question"), split), field_of(row, "documents"), entailment.entails
         )
-        values.append(dict(zip(names, (right, found.recall, found.precision), strict=True)))
+        values.append(dict(zip(names, (right, citations.recall, citations.precision), strict=True)))
     return scored(values, names, rows, labels)
 
 
@@ -78,15 +78,15 @@ def without_citations(text: str) -> str:
 def string_presence(output: str, questions: list[dict]) -> float:
     """The share of the sub-questions one of whose short answers occurs in the answer (`str_em`)."""
     given = normalized(without_citations(one_line(output)))
-    found = [any(normalized(answer) in given for answer in each["short_answers"]) for each in questions]
-    return sum(found) / len(found)
+    present = [any(normalized(answer) in given for answer in each["short_answers"]) for each in questions]
+    return sum(present) / len(present)
 
 
 def list_recall_top5(output: str, answers: list[list[str]]) -> float:
     """How many of the wanted answers the list has, as a share of five (or of all, where they are fewer)."""
     given = {normalized(item.strip()) for item in listed(without_citations(one_line(output)))} - {""}
-    found = sum(any(normalized(name) in given for name in flat(aliases)) for aliases in answers)
-    return min(TOP, found) / min(TOP, len(answers))
+    recalled = sum(any(normalized(name) in given for name in flat(aliases)) for aliases in answers)
+    return min(TOP, recalled) / min(TOP, len(answers))
 
 
 def listed(output: str) -> list[str]:

@@ -69,9 +69,9 @@ def wording() -> dict:
 
 def verdict(text: str, *keys: str) -> dict | None:
     """The last {...} of the text that is JSON with numbers under `keys`."""
-    for found in reversed(re.findall(r"\{.*?\}", text, re.DOTALL)):
+    for candidate in reversed(re.findall(r"\{.*?\}", text, re.DOTALL)):
         try:
-            values = json.loads(found)
+            values = json.loads(candidate)
         except json.JSONDecodeError:
             continue
         if all(isinstance(values.get(key), (int, float)) for key in keys):
@@ -89,8 +89,8 @@ class ModelJudge:
     def answer_quality(self, question: str, answers: list[str], given: str) -> float | None:
         """Fluency times correctness, over the best correctness."""
         prompt = wording()["answer"].format(question=question, correct_answers=answers, parsed_output=given)
-        found = verdict(self.write(prompt, ANSWER_TOKENS), "fluency", "correctness")
-        return None if found is None else found["fluency"] * found["correctness"] / BEST_CORRECTNESS
+        grades = verdict(self.write(prompt, ANSWER_TOKENS), "fluency", "correctness")
+        return None if grades is None else grades["fluency"] * grades["correctness"] / BEST_CORRECTNESS
 
     def summary_f1(self, kind: str, reference: str, key_points: list[str] | None, given: str) -> float | None:
         """Fluency times the F1 of recall of key points and precision of sentences."""

@@ -29,11 +29,11 @@ def set_score(name: str, cell: dict) -> float | None:
 
 def table(sets: dict[str, float | None]) -> dict:
     """Categories and average from the numbers of the sets."""
-    known = {name: value for name, value in sets.items() if value is not None}
+    present = {name: value for name, value in sets.items() if value is not None}
     categories = {
-        category: mean([known[name] for name in names if name in known]) for category, names in CATEGORIES.items()
+        category: mean([present[name] for name in names if name in present]) for category, names in CATEGORIES.items()
     }
-    missing = [name for names in CATEGORIES.values() for name in names if name not in known]
+    missing = [name for names in CATEGORIES.values() for name in names if name not in present]
     return {
         "tasks": {name: value for name, value in sets.items() if name not in SYNTHETIC},
         "synthetic": {name: value for name, value in sets.items() if name in SYNTHETIC},

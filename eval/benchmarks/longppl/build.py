@@ -128,9 +128,9 @@ def books(context: BuildContext) -> Built:
         ids = row_tokens(context, tokens, row)
         place = {"book": context.books[row.book].identity, "start": row.start, "input_ids": ids}
         rows.append(place | with_keys(context, evaluator, text, ids[len(context.beginning) :], spans))
-    found = sum(len(row["key_positions"]) for row in rows)
+    key_tokens = sum(len(row["key_positions"]) for row in rows)
     inputs = {"books": context.describe_books(), "evaluator_sha256": evaluator.digest}
-    return Built(rows, {"key_tokens": found, "evaluator": evaluator.name}, inputs)
+    return Built(rows, {"key_tokens": key_tokens, "evaluator": evaluator.name}, inputs)
 
 
 class BookTexts:
@@ -158,6 +158,8 @@ def govreport(context: BuildContext) -> Built:
         | with_keys(context, evaluator, row.text, row.ids, row.spans)
         for row in progress(report_rows(context), description="key tokens", unit="report")
     ]
-    found = sum(len(row["key_positions"]) for row in rows)
+    key_tokens = sum(len(row["key_positions"]) for row in rows)
     inputs = {GOVREPORT: context.describe(GOVREPORT), "evaluator_sha256": evaluator.digest}
-    return Built(rows, {"key_tokens": found, "evaluator": evaluator.name, "counted_by": counted_by(context)}, inputs)
+    return Built(
+        rows, {"key_tokens": key_tokens, "evaluator": evaluator.name, "counted_by": counted_by(context)}, inputs
+    )

@@ -32,5 +32,5 @@ def is_right(row: dict) -> float:
 
 def letter_in(text: str) -> str | None:
     """The first of A, B, C, D that stands alone in `text`."""
-    found = LETTER.search(text)
-    return found.group() if found else None
+    letter = LETTER.search(text)
+    return letter.group() if letter else None

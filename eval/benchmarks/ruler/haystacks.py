@@ -138,7 +138,7 @@ def joined_sentences(text: str) -> tuple[str, list[int], list[int], list[int]]:
         starts.append(starts[-1] + end - start + 1)
     ends = [start - 1 for start in starts[1:]]
     touching = [after[0] for before, after in pairwise(spans) if before[1] == after[0]]
-    word_ends = [found.end() + bisect_left(touching, found.end()) for found in re.finditer(r"\S+", text)]
+    word_ends = [word.end() + bisect_left(touching, word.end()) for word in re.finditer(r"\S+", text)]
     return " ".join(text[start:end] for start, end in spans), starts[:-1], ends, word_ends
 
 

@@ -84,8 +84,8 @@ def draw_needles(generator: Random, task: NeedleTask) -> Needles:
     of_key = {key: values[place * task.values : (place + 1) * task.values] for place, key in enumerate(keys)}
     sentences = [needle_sentence(task, key, value) for key in keys for value in of_key[key]]
     generator.shuffle(sentences)
-    asked = generator.sample(keys, task.queries)
-    return Needles(sentences, enumeration(asked), [value for key in asked for value in of_key[key]])
+    queried = generator.sample(keys, task.queries)
+    return Needles(sentences, enumeration(queried), [value for key in queried for value in of_key[key]])
 
 
 def distinct(generator: Random, kind: str, count: int) -> list[str]:

@@ -44,15 +44,15 @@ def read_squad(path: Path) -> Questions:
         documents, places = in_places({context for article in articles for context, _ in article})
         questions = [
             Question(
-                asked["question"],
-                [answer["text"] for answer in asked["answers"]],
+                entry["question"],
+                [answer["text"] for answer in entry["answers"]],
                 [places[context]],
                 [places[other] for other, _ in article if other != context],
             )
             for article in articles
             for context, asked_here in article
-            for asked in asked_here
-            if not asked.get("is_impossible", False)
+            for entry in asked_here
+            if not entry.get("is_impossible", False)
         ]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not in SQuAD's format ({error}); give dev-v2.0.json or dev-v1.1.json") from None
@@ -69,7 +69,9 @@ def read_hotpotqa(path: Path) -> Questions:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not in HotpotQA's format ({error}); give hotpot_dev_distractor_v1.json") from None
     documents, places = in_places({text for _, _, texts in records for text in texts})
-    questions = [Question(asked, [answer], [places[text] for text in texts], []) for asked, answer, texts in records]
+    questions = [
+        Question(question, [answer], [places[text] for text in texts], []) for question, answer, texts in records
+    ]
     return checked(path, documents, questions)
 
 

@@ -18,8 +18,8 @@ ANY_WILL_DO = ("qa_1", "qa_2")
 def score(task: str, rows: list[dict], facts: dict) -> Scored:
     """Mean percentage of expected strings found, its standard error, and every answer."""
     if task in ANY_WILL_DO:
-        return scored_texts(rows, "string_match_part", lambda row: float(max(found(row))))
-    scored = scored_texts(rows, "string_match_all", lambda row: sum(found(row)) / len(row["answers"]))
+        return scored_texts(rows, "string_match_part", lambda row: float(max(occurrences(row))))
+    scored = scored_texts(rows, "string_match_all", lambda row: sum(occurrences(row)) / len(row["answers"]))
     return replace(scored, rows=[detail | depths(row) for row, detail in zip(rows, scored.rows, strict=True)])
 
 
@@ -28,7 +28,7 @@ def depths(row: dict) -> dict:
     return {"depths": row["depths"]} if "depths" in row else {}
 
 
-def found(row: dict) -> list[bool]:
+def occurrences(row: dict) -> list[bool]:
     """Which of the expected strings occur in the answer; InputError where there is none."""
     if not row["answers"]:
         raise InputError("has no answers; give each at least one")

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not HELMET.is_dir(), reason=f"real records are n
 )
 def test_the_published_sets_are_read_whole(context_of, task, shown, asked, labels):
     found = labelled_set(context_of("helmet", task, 4096, data={"helmet": HELMET}))
-    assert (len(found.shown), len(found.asked), len(found.labels)) == (shown, asked, labels)
+    assert (len(found.shown), len(found.tested), len(found.labels)) == (shown, asked, labels)
 
 
 def test_real_questions_fill_the_length_with_labelled_examples(context_of):

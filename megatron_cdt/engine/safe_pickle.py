@@ -6,6 +6,7 @@ weights_only. Every reader of a checkpoint in this project works under it (engin
 """
 
 import contextlib
+import enum
 import os
 import pickle
 from collections.abc import Iterator
@@ -39,12 +40,21 @@ METADATA_CLASSES = {
 } | {("torch.serialization", "_get_layout"): torch.serialization._get_layout}
 
 
+def enum_member(kind: type, name: str) -> enum.Enum:
+    """A member of an Enum, which Python 3.11.0 to 3.11.3 pickle as getattr(kind, name); no other attribute."""
+    if not (isinstance(kind, type) and issubclass(kind, enum.Enum) and name in kind.__members__):
+        raise pickle.UnpicklingError("its .metadata asks for an attribute, which no checkpoint needs")
+    return kind[name]
+
+
 class KnownClassesOnly(pickle.Unpickler):
     """An unpickler that makes a checkpoint's metadata and refuses to look up anything else."""
 
     def find_class(self, module: str, name: str) -> object:
         if (known := METADATA_CLASSES.get((module, name))) is not None:
             return known
+        if (module, name) == ("builtins", "getattr"):
+            return enum_member
         if module == "torch" and isinstance(dtype := getattr(torch, name, None), torch.dtype):
             return dtype
         raise pickle.UnpicklingError(f"its .metadata asks for {module}.{name}, which no checkpoint needs")

@@ -1,5 +1,6 @@
 """A checkpoint is read without running code that its pickles ask for."""
 
+import io
 import os
 import pickle
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint import planner
 
 from contracts.errors import InputError
 from megatron_cdt.engine.checkpoint import load_model_checkpoint, save_model_checkpoint, stored_dtype
-from megatron_cdt.engine.safe_pickle import known_classes_only
+from megatron_cdt.engine.safe_pickle import known_classes_only, load
 
 
 class RunsCode:
@@ -51,6 +53,28 @@ def test_objects_among_the_tensors_are_read_with_weights_only(tmp_path):
     with known_classes_only(), pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
         torch.load(tmp_path / "object.pt", weights_only=False)
     assert not (tmp_path / "ran").exists()
+
+
+class Attribute:
+    """A pickle that asks for getattr(kind, name), as Python 3.11.2 writes the member of an Enum."""
+
+    def __init__(self, kind: type, name: str) -> None:
+        self.asked_for = kind, name
+
+    def __reduce__(self):
+        return getattr, self.asked_for
+
+
+def test_a_member_of_an_enum_is_read_however_python_pickles_it():
+    member = planner.WriteItemType.TENSOR
+    for written in (member, Attribute(planner.WriteItemType, "TENSOR")):
+        assert load(io.BytesIO(pickle.dumps(written))) is member
+
+
+@pytest.mark.parametrize(("kind", "name"), [(torch.Size, "numel"), (planner.WriteItemType, "__class__")])
+def test_no_other_attribute_is_looked_up(kind, name):
+    with pytest.raises(pickle.UnpicklingError, match="asks for an attribute"):
+        load(io.BytesIO(pickle.dumps(Attribute(kind, name))))
 
 
 def test_outside_nothing_is_changed():

@@ -11,7 +11,8 @@ from tests.copy_of_repository import REPOSITORY
 
 BASE = REPOSITORY / "resources/base"
 SAMPLES = 20
-# Percent. Where the card says 95 and that is true, six of twenty fail less often than once in ten thousand times.
+# Percent. The questions are always the same; of a model that answers 95 %, one choice of twenty in three thousand fails
+# more than five.
 SLACK = 25.0
 
 

@@ -33,11 +33,11 @@ def echoes(generator: Random, characters: int, passages: Passages, settings: Dri
     of_facts = generator.random() < settings.fact_echoes
     while True:
         first, between = echo_of_a_fact(generator) if of_facts else echo_of_a_word(generator)
-        found = [Piece(f" {first} {between}"), Piece(f" {first}", "answer"), *filler(generator, passages)]
-        characters -= length_of(found)
+        echo = [Piece(f" {first} {between}"), Piece(f" {first}", "answer"), *filler(generator, passages)]
+        characters -= length_of(echo)
         if characters < 0 and pieces:
             return pieces
-        pieces += found
+        pieces += echo
 
 
 def echo_of_a_word(generator: Random) -> tuple[str, str]:
@@ -66,16 +66,12 @@ def pairs(generator: Random, characters: int, passages: Passages, settings: Dril
     pieces: list[Piece] = []
     for first, second in couples:
         pieces += [*filler(generator, passages), Piece(f" {first} {second}")]
-    asked = False
-    while True:
+
+    def either_way() -> tuple[str, str]:
         told, learned = generator.choice(couples)
-        if generator.random() < settings.backward:
-            told, learned = learned, told
-        found = [*filler(generator, passages), Piece(f" {told}"), Piece(f" {learned}", "answer")]
-        if asked and length_of([*pieces, *found]) > characters:
-            return pieces
-        pieces += found
-        asked = True
+        return (learned, told) if generator.random() < settings.backward else (told, learned)
+
+    return with_questions(pieces, characters, either_way, generator, passages)
 
 
 def fact_pairs(generator: Random, characters: int, passages: Passages, count: int) -> list[Piece]:
@@ -89,14 +85,25 @@ def fact_pairs(generator: Random, characters: int, passages: Passages, count: in
     ]
     generator.shuffle(facts)
     pieces = [piece for fact in facts for piece in (Piece(f" {fact}"), *filler(generator, passages))]
-    asked = False
-    while True:
+
+    def owned() -> tuple[str, str]:
         thing = generator.choice(list(owners))
-        found = [*filler(generator, passages), Piece(f" {thing}:"), Piece(f" {owners[thing]}", "answer")]
-        if asked and length_of([*pieces, *found]) > characters:
-            return pieces
-        pieces += found
-        asked = True
+        return f"{thing}:", owners[thing]
+
+    return with_questions(pieces, characters, owned, generator, passages)
+
+
+def with_questions(
+    pieces: list[Piece], characters: int, draw: Callable[[], tuple[str, str]], generator: Random, passages: Passages
+) -> list[Piece]:
+    """The pieces, and drawn questions (what is told, what is learned) with filler before each: one, and what fits."""
+    asking = list(pieces)
+    while True:
+        told, learned = draw()
+        question = [*filler(generator, passages), Piece(f" {told}"), Piece(f" {learned}", "answer")]
+        if len(asking) > len(pieces) and length_of([*asking, *question]) > characters:
+            return asking
+        asking += question
 
 
 def filler(generator: Random, passages: Passages) -> list[Piece]:
@@ -121,11 +128,11 @@ def repeats(generator: Random, characters: int, passages: Passages, settings: Dr
     while True:
         again = bool(stretches) and generator.random() < AGAIN
         words = stretch(generator, stretches if again else None, kinds, longest)
-        found = [Piece(words[0]), Piece("".join(words[1:]), "answer")] if again else [Piece("".join(words))]
-        characters -= length_of(found)
+        stretch_pieces = [Piece(words[0]), Piece("".join(words[1:]), "answer")] if again else [Piece("".join(words))]
+        characters -= length_of(stretch_pieces)
         if characters < 0 and any(piece.kind == "answer" for piece in pieces):
             return pieces
-        pieces += found
+        pieces += stretch_pieces
         if not again:
             stretches.append(words)
 

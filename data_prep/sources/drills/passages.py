@@ -50,5 +50,5 @@ class Passages:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences of usable length, line breaks read as spaces."""
-    found = SENTENCE_END.split(" ".join(text.split()))
-    return [sentence for sentence in found if SHORTEST <= len(sentence) <= LONGEST]
+    sentences = SENTENCE_END.split(" ".join(text.split()))
+    return [sentence for sentence in sentences if SHORTEST <= len(sentence) <= LONGEST]

@@ -94,9 +94,9 @@ def chain(generator: Random, person: str, thing: str, hops: int, admission: Admi
             4: ((here, take, there, drop), (drop, there, here)),
         }[hops]
         question = QUESTIONS[hops].format(person=person, thing=thing, last_place=last)
-        found = Chain(thing, first, facts, steps, question)
-        if admission.admits(found.story):
-            return found
+        drawn = Chain(thing, first, facts, steps, question)
+        if admission.admits(drawn.story):
+            return drawn
 
 
 def facts_of(chains: list[Chain]) -> list[Piece]:

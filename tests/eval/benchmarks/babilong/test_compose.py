@@ -13,8 +13,6 @@ from eval.benchmarks.babilong.prompts import published, question_prompt
 from eval.building.book_sentences import sentences_of
 from tests.real_records import REAL_RECORDS
 
-REAL = REAL_RECORDS
-
 
 def long_text(row: dict) -> str:
     return row["input"][slice(*row["context"])]
@@ -109,10 +107,10 @@ def test_the_prompt_is_the_published_template_filled_in(task):
 
 @pytest.mark.parametrize("name", ["llama3", "llama2"])
 def test_published_files_and_tokenizers_make_prompts_of_full_length(babilong_context, name):
-    if not (REAL / "babi").is_dir():
-        pytest.skip(f"{REAL / 'babi'} is not here")
-    tokenizer = load_tokenizer(REAL / "tokenizers" / name)
-    files = {"babi": str(REAL / "babi" / "tasks_1-20_v1-2" / "en")}
+    if not (REAL_RECORDS / "babi").is_dir():
+        pytest.skip(f"{REAL_RECORDS / 'babi'} is not here")
+    tokenizer = load_tokenizer(REAL_RECORDS / "tokenizers" / name)
+    files = {"babi": str(REAL_RECORDS / "babi" / "tasks_1-20_v1-2" / "en")}
     for task in ("qa1", "qa2", "qa3", "qa7", "qa8"):
         rows = build(babilong_context(task, 4096, tokenizer, files=files, samples=2)).rows
         assert [4096 - row["length"] < 12 for row in rows] == [True, True]

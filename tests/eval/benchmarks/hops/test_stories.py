@@ -9,7 +9,6 @@ from contracts.errors import InputError
 from eval.benchmarks.hops.build import build
 from tests.real_records import REAL_RECORDS
 
-REAL = REAL_RECORDS
 STORY = """1 Daniel went to the office.
 2 Mary took the apple.
 3 John got the milk there.
@@ -150,13 +149,13 @@ def test_files_in_another_format_are_refused(context_of, tmp_path, needles):
 
 @pytest.mark.parametrize("hops", [2, 3, 4])
 def test_published_files_are_read(context_of, tokenizer, hops):
-    if not (REAL / "hops").is_dir():
-        pytest.skip(f"{REAL / 'hops'} is not here")
-    babi = {"babi": REAL / "babi" / "tasks_1-20_v1-2" / "en"}
+    if not (REAL_RECORDS / "hops").is_dir():
+        pytest.skip(f"{REAL_RECORDS / 'hops'} is not here")
+    babi = {"babi": REAL_RECORDS / "babi" / "tasks_1-20_v1-2" / "en"}
     for row in build(context_of("hops", f"{hops}hop", 900, {"samples": 20}, data=babi)).rows:
         check(tokenizer, row, hops)
     if hops > 2:
-        needles = {"needles": REAL / "hops" / "reasoning_needle.jsonl"}
+        needles = {"needles": REAL_RECORDS / "hops" / "reasoning_needle.jsonl"}
         rows = build(context_of("hops", f"{hops}hop", 1500, {"samples": 100}, data=needles)).rows
         assert {len(facts_of(tokenizer, row, "supporting")) for row in rows} == {hops}
         assert len({row["question"] for row in rows}) >= 3

@@ -12,7 +12,6 @@ from eval.benchmarks.quality.score import score
 from tests.real_records import REAL_RECORDS
 
 SMALL = Path(__file__).parents[4] / "resources" / "benchmarks" / "quality.jsonl"
-REAL = REAL_RECORDS
 
 
 def published(folder: Path, **changes) -> Path:
@@ -111,7 +110,7 @@ def test_hard_questions_and_silence_are_told_apart():
 
 
 def test_the_real_example_of_the_repository_is_read(context_of):
-    file = REAL / "quality" / "quality_example.jsonl"
+    file = REAL_RECORDS / "quality" / "quality_example.jsonl"
     if not file.is_file():
         pytest.skip(f"no real record at {file}")
     questions = read_questions(file)
@@ -123,7 +122,7 @@ def test_the_real_example_of_the_repository_is_read(context_of):
 
 
 def test_real_answers_score_by_their_letters():
-    file = REAL / "leval" / "quality.first10.jsonl.gz"
+    file = REAL_RECORDS / "leval" / "quality.first10.jsonl.gz"
     if not file.is_file():
         pytest.skip(f"no real record at {file}")
     records = [json.loads(line) for line in gzip.decompress(file.read_bytes()).decode().split("\n") if line]

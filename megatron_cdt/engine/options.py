@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+# The variable that names the open socket at which the processes of a run meet, where one launcher started them all.
+LISTENER = "MEGATRON_CDT_LISTENER"
 # Layers computed again in the backward pass; megatron-core's options for each are in engine/model.py.
 Recompute = Literal["none", "selective", "full"]
 

@@ -11,10 +11,11 @@ import torch.distributed as dist
 from megatron.core import parallel_state
 from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
+from torch.distributed.constants import default_pg_timeout
 
 from contracts.errors import InputError
 from megatron_cdt.engine.device import has_gpu, use_available_device
-from megatron_cdt.engine.options import Layout
+from megatron_cdt.engine.options import LISTENER, Layout
 
 
 def start_processes(layout: Layout) -> ProcessGroupCollection:
@@ -25,12 +26,7 @@ def start_processes(layout: Layout) -> ProcessGroupCollection:
     """
     use_available_device()
     if not dist.is_initialized():
-        alone = "RANK" not in os.environ
-        dist.init_process_group(
-            "nccl" if has_gpu() else "gloo",
-            init_method="tcp://127.0.0.1:0" if alone else "env://",
-            **({"rank": 0, "world_size": 1} if alone else {}),
-        )
+        dist.init_process_group("nccl" if has_gpu() else "gloo", **meeting_point())
     world = dist.get_world_size()
     if world % layout.model_parallel:
         raise InputError(
@@ -47,6 +43,31 @@ def start_processes(layout: Layout) -> ProcessGroupCollection:
         # Megatron draws a new weight from the streams that this makes; what it draws is always overwritten.
         model_parallel_cuda_manual_seed(1)
     return ProcessGroupCollection.use_mpu_process_groups()
+
+
+def meeting_point() -> dict:
+    """Where the processes find each other, as arguments of init_process_group.
+
+    The socket that our own launcher holds open; else what torchrun's variables say; alone, any port.
+    """
+    if "RANK" not in os.environ:
+        return {"init_method": "tcp://127.0.0.1:0", "rank": 0, "world_size": 1}
+    if LISTENER not in os.environ:
+        return {"init_method": "env://"}
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    # The process that leads takes the socket over; what the others have inherited of it must not outlive it.
+    listener = int(os.environ.pop(LISTENER))
+    if rank != 0:
+        os.close(listener)
+    store = dist.TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        world,
+        is_master=rank == 0,
+        timeout=default_pg_timeout,
+        master_listen_fd=listener if rank == 0 else None,
+    )
+    return {"store": store, "rank": rank, "world_size": world}
 
 
 def stop_processes() -> None:

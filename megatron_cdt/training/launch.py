@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from megatron_cdt.engine.options import LISTENER
 from megatron_cdt.training.node import Node, node_of_step, processes_of_node
 
 PR_SET_PDEATHSIG = 1
@@ -34,8 +35,8 @@ def launch_processes(count: int) -> int:
     The exit code is that of the first that ended badly, or 0.
     """
     command = [sys.executable, "-m", "megatron_cdt", *sys.argv[1:]]
-    node = node_of_step(os.environ) or Node(0, 1, "127.0.0.1", free_port())
-    processes = [subprocess.Popen(command, env=environment) for environment in environments(count, node)]
+    node = node_of_step(os.environ)
+    processes = start(command, environments(count, node)) if node else start_here(command, count)
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, lambda given, _frame: send(given, processes))
     while not (bad := [process for process in processes if process.poll()]):
@@ -47,19 +48,29 @@ def launch_processes(count: int) -> int:
     return bad[0].returncode if bad[0].returncode > 0 else 128 - bad[0].returncode
 
 
+def start_here(command: list[str], count: int) -> list[subprocess.Popen]:
+    """All processes of a run on this machine.
+
+    They meet at a socket that is open from here on: a port that is only found free may be gone before torch, which
+    takes seconds to import, listens there.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        node = Node(0, 1, *listener.getsockname())
+        told = {LISTENER: str(listener.fileno())}
+        return start(command, (each | told for each in environments(count, node)), listener.fileno())
+
+
+def start(command: list[str], variables: Iterable[dict[str, str]], *inherited: int) -> list[subprocess.Popen]:
+    """The command once with each set of variables, and with these open files."""
+    return [subprocess.Popen(command, env=each, pass_fds=inherited) for each in variables]
+
+
 def environments(count: int, node: Node) -> Iterator[dict[str, str]]:
     """The variables that torch.distributed reads (env://), for each process of a node."""
     shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": node.address, "MASTER_PORT": str(node.port)}
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     for local_rank, rank in enumerate(processes_of_node(count, node)):
         yield os.environ | threads | shared | {"RANK": str(rank), "LOCAL_RANK": str(local_rank)}
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def send(number: int, processes: list[subprocess.Popen]) -> None:

@@ -25,6 +25,11 @@ class HopsSettings(BenchmarkSettings):
         description="where the facts come from: the rows of the preliminary study (eval.data.needles; 3 and 4 hops), "
         "bAbI qa3 (eval.data.babi), or this project's own words; null: the first of them that is given",
     )
+    answer: Literal["place", "chain"] = Field(
+        "place",
+        description="what the answer is: the place alone, or the facts that lead to it, as `stories` asks by "
+        "default; the published rows have the place alone",
+    )
     slots: int = Field(10, ge=5, description="equal parts of the text among which the facts are placed (count)")
     interference_min: float = Field(
         1.0, gt=0, description="fewest interference facts per supporting fact, the trailing one included (a number)"
@@ -44,6 +49,13 @@ class HopsSettings(BenchmarkSettings):
         if isinstance(values, dict) and (complaint := outdated_hops(values)):
             raise ValueError(complaint)
         return values
+
+    @model_validator(mode="after")
+    def published_rows_have_one_answer(self) -> "HopsSettings":
+        """The study's rows come with their answers."""
+        if self.answer == "chain" and self.stories not in ("own", "babi"):
+            raise ValueError('answer "chain" needs stories "own" or "babi"; the published rows answer with the place')
+        return self
 
     @model_validator(mode="after")
     def ranges_are_in_order(self) -> "HopsSettings":

@@ -11,16 +11,19 @@ Three sources:
   bAbI qa3: its questions whose three supporting facts are a taking and two moves of the same person, in bAbI's words;
   with four hops the person moves before the taking and drops the object at the end; interference facts are those of the
   same story about other people and other objects
-  this project's own words
+  this project's own words; only stories that no generated training sample holds (contracts.held_out)
+The answer is the place, or names the chain: the supporting facts in the order in which they are looked up.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 
 from contracts.errors import InputError
+from contracts.held_out import is_held_out
 from eval.benchmarks.babilong.build import Question, read_task
 from eval.building.context import BuildContext
 from eval.building.samples import read_json_lines
@@ -61,12 +64,19 @@ class Chain:
             return [self.take, self.first_move, self.last_move]
         return [self.first_move, self.take, self.last_move, self.drop]
 
+    def steps(self, hops: int) -> str:
+        """The answer that names the chain: it ends in the place."""
+        if hops == 1:
+            return self.first_move
+        first = [self.take] if hops == 2 else [self.take if hops == 3 else self.drop, self.last_move]
+        return " ".join([f"{self.thing}:", *first, self.first_move])
+
 
 INSTRUCTION = (
     "Some sentences of the text above tell who took or dropped which thing and who went where. Use only those "
     "sentences.\nA thing goes wherever the person who holds it goes. {form}\nQuestion: {question}\nAnswer:"
 )
-PLACE_ALONE = "Answer with the place alone."
+FORMS = {"chain": "Answer with the sentences that lead to the place.", "place": "Answer with the place alone."}
 QUESTIONS = {
     1: "Where is {person}?",
     2: "Where is the {thing}?",
@@ -78,17 +88,18 @@ QUESTIONS = {
 Source = Callable[[int, Random], Story]
 
 
-def told(chain: Chain, hops: int, interference: list[str], generator: Random, form: str = PLACE_ALONE) -> Story:
+def told(chain: Chain, hops: int, interference: list[str], generator: Random, form: str) -> Story:
     """The story of a chain: interference facts between its own in random order, one of them at the end.
 
-    `form` is the sentence that says how to answer.
+    `form` of the answer: one of FORMS.
     """
     supporting = chain.facts(hops)
     order = ["supporting"] * len(supporting) + ["interference"] * (len(interference) - 1)
     generator.shuffle(order)
     sources = {"supporting": iter(supporting), "interference": iter(interference)}
     facts = [(kind, next(sources[kind])) for kind in [*order, "interference"]]
-    return Story(facts, INSTRUCTION.format(form=form, question=question_of(chain, hops)), chain.answer)
+    question = INSTRUCTION.format(form=FORMS[form], question=question_of(chain, hops))
+    return Story(facts, question, chain.steps(hops) if form == "chain" else chain.answer)
 
 
 def question_of(chain: Chain, hops: int) -> str:
@@ -155,7 +166,7 @@ def babi_source(context: BuildContext, hops: int) -> Source:
         count = min(interference_count(context, hops, generator), len(others))
         chosen = [others[place] for place in sorted(generator.sample(range(len(others)), count))]
         drop = f"{chain.person} {generator.choice(BABI_DROPS)} the {chain.thing}."
-        return told(Chain(**{**vars(chain), "drop": drop}), hops, chosen, generator)
+        return told(Chain(**{**vars(chain), "drop": drop}), hops, chosen, generator, context.options.answer)
 
     return story
 
@@ -194,11 +205,19 @@ def own_source(context: BuildContext, hops: int) -> Source:
     def story(index: int, generator: Random) -> Story:
         person, *others = generator.sample(PEOPLE, len(PEOPLE))
         thing, *other_things = generator.sample(OBJECTS, len(OBJECTS))
-        chain = own_chain(generator, person, thing)
-        count = interference_count(context, hops, generator)
-        return told(chain, hops, [other_fact(generator, others, other_things) for _ in range(count)], generator)
+        chain = held_out_chain(generator, person, thing, hops)
+        interference = [
+            other_fact(generator, others, other_things) for _ in range(interference_count(context, hops, generator))
+        ]
+        return told(chain, hops, interference, generator, context.options.answer)
 
     return story
+
+
+def held_out_chain(generator: Random, person: str, thing: str, hops: int) -> Chain:
+    """A chain that no training sample holds."""
+    chains = (own_chain(generator, person, thing) for _ in count())
+    return next(chain for chain in chains if is_held_out("\n".join([*chain.facts(hops), question_of(chain, hops)])))
 
 
 def own_chain(generator: Random, person: str, thing: str) -> Chain:

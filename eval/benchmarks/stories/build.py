@@ -4,17 +4,11 @@ The words are the multi-hop probe's own (eval.benchmarks.hops.stories). Only sto
 training sample holds (contracts.held_out), so a model that was trained on such drills has read none of them.
 """
 
-from itertools import count
-from random import Random
-
-from contracts.held_out import is_held_out
-from eval.benchmarks.hops.stories import OBJECTS, PEOPLE, PLACE_ALONE, Chain, other_fact, own_chain, question_of, told
+from eval.benchmarks.hops.stories import OBJECTS, PEOPLE, held_out_chain, other_fact, question_of, told
 from eval.building.book_sentences import BookSentences, draw_sentences
 from eval.building.context import BuildContext, Built, sample_generator
 from eval.building.filling import fill
 from eval.building.prompts import Prompt, prompt_sample
-
-FORMS = {"chain": "Answer with the sentences that lead to the place.", "place": PLACE_ALONE}
 
 
 def build(context: BuildContext) -> Built:
@@ -40,7 +34,7 @@ def story_sample(context: BuildContext, sentences: BookSentences, index: int) ->
     thing, *other_things = generator.sample(OBJECTS, len(OBJECTS))
     chain = held_out_chain(generator, person, thing, hops)
     interference = [other_fact(generator, others, other_things) for _ in range(context.options.interference)]
-    story = told(chain, hops, interference, generator, FORMS[context.options.answer])
+    story = told(chain, hops, interference, generator, context.options.answer)
     shares = sorted(generator.random() for _ in story.facts)
 
     def sample_of(units: int) -> dict:
@@ -52,7 +46,7 @@ def story_sample(context: BuildContext, sentences: BookSentences, index: int) ->
             context,
             Prompt(
                 f"{text}\n{story.question}",
-                [story.answer],
+                [chain.answer],
                 context.options.tokens_to_generate,
                 (0, len(text)),
                 question_of(chain, hops),
@@ -62,9 +56,3 @@ def story_sample(context: BuildContext, sentences: BookSentences, index: int) ->
 
     largest = len(sentences.sentences)
     return fill(context.length, sentences.sums.__getitem__, sample_of, 0, largest, what=f"task {context.task}")[1]
-
-
-def held_out_chain(generator: Random, person: str, thing: str, hops: int) -> Chain:
-    """A chain that no training sample holds."""
-    chains = (own_chain(generator, person, thing) for _ in count())
-    return next(chain for chain in chains if is_held_out("\n".join([*chain.facts(hops), question_of(chain, hops)])))

@@ -18,7 +18,6 @@ from data_prep.tokens.encode_drill import encoder_of
 from eval.benchmarks.hops import stories as probe
 from eval.benchmarks.ruler.niah import NEEDLE_TASKS, needle_sentence
 from eval.benchmarks.ruler.prompts import needle_prompt, noise
-from eval.benchmarks.stories.build import FORMS
 
 PG19 = Path(__file__).resolve().parents[3] / "resources" / "pg19"
 MOVED = re.compile(r"(\w+) (?:walked|moved|went|went back|journeyed|travelled) to the (\w+)\.")
@@ -163,8 +162,8 @@ def test_the_words_are_those_of_the_benchmarks() -> None:
     for hops, question in probe.QUESTIONS.items():
         assert question.format(**places) == words.QUESTIONS[hops]
         line = f"{words.INSTRUCTION.format(form=words.PLACE_ALONE)}\nQuestion: {question}\nAnswer:"
-        assert line == probe.INSTRUCTION.format(form=probe.PLACE_ALONE, question=question)
-    assert {words.PLACE_ALONE, words.NAME_THE_CHAIN} == set(FORMS.values())
+        assert line == probe.INSTRUCTION.format(form=probe.FORMS["place"], question=question)
+    assert {words.PLACE_ALONE, words.NAME_THE_CHAIN} == set(probe.FORMS.values())
     assert set(probe.PEOPLE) <= set(words.PEOPLE)
     assert set(probe.OBJECTS) <= set(words.THINGS)
     assert set(probe.PLACES) <= set(words.PLACES)

@@ -6,7 +6,12 @@ import re
 import pytest
 
 from contracts.errors import InputError
+from contracts.held_out import is_held_out
+from data_prep.sources.drills.sample import Admission
+from data_prep.sources.drills.stories import Chain as DrillChain
+from eval.benchmarks.hops import HopsSettings
 from eval.benchmarks.hops.build import build
+from eval.benchmarks.hops.stories import PLACES
 from tests.real_records import REAL_RECORDS
 
 STORY = """1 Daniel went to the office.
@@ -90,6 +95,33 @@ def test_own_stories_lead_to_their_answers(context_of, tokenizer, hops):
     for row in rows:
         check(tokenizer, row, hops)
     assert len({row["answer"] for row in rows}) > 2
+
+
+@pytest.mark.parametrize("hops", [2, 3, 4])
+def test_own_stories_are_in_no_generated_training_sample(context_of, tokenizer, hops):
+    for row in build(context_of("hops", f"{hops}hop", 900, {"samples": 15})).rows:
+        question = row["question"].split("Question: ")[1].removesuffix("\nAnswer:")
+        story = "\n".join([*facts_of(tokenizer, row, "supporting"), question])
+        assert is_held_out(story)
+        assert not Admission("train").admits(story)
+
+
+@pytest.mark.parametrize("hops", [2, 3, 4])
+def test_an_answer_that_names_the_chain_says_the_facts_as_the_drills_do(context_of, tokenizer, hops):
+    for row in build(context_of("hops", f"{hops}hop", 1000, {"samples": 8, "stories": "own", "answer": "chain"})).rows:
+        assert "Answer with the sentences that lead to the place." in row["question"]
+        facts = facts_of(tokenizer, row, "supporting")
+        thing = last_word(next(fact for fact in facts if re.search(r"(picked up|took|got) the", fact)))
+        steps = tuple(facts[number] for number in {2: (0, 1), 3: (0, 2, 1), 4: (3, 2, 0)}[hops])
+        drill = DrillChain(thing, last_word(steps[-1]), tuple(facts), steps, "")
+        assert f" {row['answer']}" == drill.answer(direct=False)
+        assert last_word(row["answer"]) in PLACES
+
+
+def test_published_rows_have_no_answer_that_names_the_chain():
+    for stories in ("published", None):
+        with pytest.raises(ValueError, match="answer with the place"):
+            HopsSettings(answer="chain", stories=stories)
 
 
 @pytest.mark.parametrize("hops", [2, 3, 4])

@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
-from contracts.errors import InputError
+from contracts.errors import InputError, one_line
 from contracts.files import shown_path
 
 Item = TypeVar("Item")
@@ -25,6 +25,18 @@ BAD_INPUT = 2
 def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] | None = None) -> int:
     """Run `python -m program COMMAND ...`; `commands` maps a name to (module, one line of help)."""
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        with job_recorder()(program, argv):
+            run_command(program, commands, argv)
+    except InputError as error:
+        if os.environ.get("RANK", "0") == "0":  # under torchrun every process has the same complaint
+            print(f"error: {one_line(error)}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def run_command(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str]) -> None:
+    """Read the command line and do what it says; bad arguments are bad input like any other."""
     parser = OneLineParser(prog=f"python -m {program}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = next((word for word in argv if not word.startswith("-")), None)
@@ -36,12 +48,7 @@ def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] 
             module.add_arguments(subparser)
     arguments = parser.parse_args(argv)
     try:
-        with job_recorder()(program, argv):
-            module.run(arguments)
-    except InputError as error:
-        if os.environ.get("RANK", "0") == "0":  # under torchrun every process has the same complaint
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
+        module.run(arguments)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: that is not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -49,9 +56,7 @@ def main(program: str, commands: Mapping[str, tuple[str, str]], argv: list[str] 
         if error.errno != errno.ENAMETOOLONG:
             raise
         text = shown_path(error.filename or "an argument")
-        print(f"error: {text} is a text where a path is expected; write it to a file and name that", file=sys.stderr)
-        return BAD_INPUT
-    return 0
+        raise InputError(f"{text} is a text where a path is expected; write it to a file and name that") from None
 
 
 def job_recorder() -> Callable[[str, list[str]], AbstractContextManager[None]]:
@@ -71,7 +76,7 @@ class OneLineParser(argparse.ArgumentParser):
     """A parser whose complaint is one line, as every other complaint."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"error: {message}; see {self.prog} --help\n")
+        raise InputError(f"{message}; see {self.prog} --help")
 
 
 def whole_number(text: str) -> int:

@@ -1,6 +1,6 @@
 """A record of every job that a workflow runs: command, host, times, exit code, environment, and the code that ran.
 
-in : MEGATRON_CDT_RECORDS=<folder>; without it nothing is written. {run} in it is the run that --output lies in
+in : MEGATRON_CDT_RECORDS=<folder>; without it nothing is written. {run} in it is the run of --output or of the log
 out: <folder>/jobs/<start>-<host>-<pid>.json, and, once for all that share them, environments/<sha256>.json and
      code/<sha256>.json (the modules of this repository that the process had loaded, each with its fingerprint)
 Invariants: a job's file is there from its start, so an attempt that was killed leaves one without an end; secrets are
@@ -11,6 +11,7 @@ import contextlib
 import os
 import platform
 import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,11 @@ from pathlib import Path
 
 from contracts.code_places import HASHING, REPOSITORY, ROOMS
 from contracts.code_syntax import module_fingerprint
-from contracts.errors import InputError
+from contracts.errors import InputError, one_line
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json, sha256_value
 from contracts.job_environment import job_environment
-from contracts.secrets import scrub_arguments, scrub_value
+from contracts.secrets import scrub_arguments, scrub_text, scrub_value
 
 FOLDER_VARIABLE = "MEGATRON_CDT_RECORDS"
 PARENT_VARIABLE = "MEGATRON_CDT_PARENT_JOB"
@@ -47,26 +48,31 @@ def recorded(program: str, arguments: list[str]) -> Iterator[None]:
     name = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%S.%f}-{platform.node()}-{os.getpid()}"
     write(folder, name, record)
     os.environ[PARENT_VARIABLE] = name
-    code = 1
+    ended = {"exit_code": 0}
     try:
         yield
-        code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        raise
-    except InputError:
-        code = 2
+    except BaseException as error:
+        ended = how_it_ended(error)
         raise
     finally:
-        write(folder, name, record | ending(folder, started) | {"exit_code": code})
+        write(folder, name, record | ending(folder, started) | ended)
+
+
+def how_it_ended(error: BaseException) -> dict:
+    """The exit code that this error gives the process, and what it tells a person to change."""
+    if isinstance(error, InputError):
+        return {"exit_code": 2, "error": scrub_text(one_line(error))}
+    if isinstance(error, SystemExit):
+        return {"exit_code": error.code if isinstance(error.code, int) else int(error.code is not None)}
+    return {"exit_code": 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1}
 
 
 def folder_of(arguments: list[str]) -> str | None:
-    """Where the records of this job go: results/{run}/records with the run of --output results/<run>/..."""
+    """Where the records of this job go: results/{run}/records, the run being that of --output, or of the log."""
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder or "{run}" not in folder:
         return folder
-    output = arguments[arguments.index("--output") + 1] if "--output" in arguments[:-1] else ""
+    output = arguments[arguments.index("--output") + 1] if "--output" in arguments[:-1] else file_behind(2) or ""
     parts = Path(output).parts
     return folder.replace("{run}", parts[1]) if len(parts) > 1 and parts[0] == "results" else None
 

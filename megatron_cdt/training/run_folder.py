@@ -20,8 +20,8 @@ from contracts.files import atomic_text
 from contracts.fingerprint import first_difference, sha256_value
 
 RECORDS = ("metrics.jsonl", "validation.jsonl", "timing.jsonl")
-# A killed training may still be on its way out.
-LOCK_PATIENCE_SECONDS = 10.0
+# A killed training may still be on its way out: Slurm gives it 30 s (KillWait). Giving up is final for a workflow.
+LOCK_PATIENCE_SECONDS = 60.0
 
 
 class WriterLock:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts import command_line
 from contracts.errors import InputError
 from contracts.job_record import FOLDER_VARIABLE, recorded
 from contracts.secrets import REDACTED
@@ -49,6 +50,48 @@ def test_the_exit_code_is_that_of_the_job(records, error, code):
     with pytest.raises(type(error)), recorded("eval", ["score"]):
         raise error
     assert [job["exit_code"] for job in jobs(records)] == [code]
+
+
+COMMANDS = {"tokenize": ("data_prep.commands.tokenize", "x"), "inspect": ("data_prep.commands.inspect", "x")}
+BAD_INPUTS = {
+    "an option that does not exist": ["tokenize", "--no-such-option"],
+    "a command that does not exist": ["tokenise"],
+    "a text longer than any path": ["inspect", 300 * "long "],
+    "a file that is not there": ["inspect", "nowhere"],
+}
+
+
+@pytest.mark.parametrize("words", BAD_INPUTS.values(), ids=BAD_INPUTS)
+def test_bad_input_of_every_kind_is_recorded_as_2_with_the_line_that_a_person_saw(records, capsys, words):
+    assert command_line.main("data_prep", COMMANDS, words) == 2
+    [job] = jobs(records)
+    assert job["exit_code"] == 2
+    assert f"error: {job['error']}" == capsys.readouterr().err.strip()
+
+
+def test_a_reader_that_has_gone_is_no_failure_and_ctrl_c_is_130(records, monkeypatch, tmp_path):
+    monkeypatch.setattr("data_prep.commands.inspect.run", raising(BrokenPipeError()))
+    monkeypatch.setattr("contracts.command_line.os.dup2", lambda *_: None)
+    assert command_line.main("data_prep", COMMANDS, ["inspect", str(tmp_path)]) == 0
+    with pytest.raises(KeyboardInterrupt), recorded("eval", ["score"]):
+        raise KeyboardInterrupt
+    assert [job["exit_code"] for job in jobs(records)] == [0, 130]
+
+
+def raising(error: BaseException):
+    """A command that ends with this error."""
+
+    def run(_arguments):
+        raise error
+
+    return run
+
+
+def test_the_complaint_in_a_record_has_no_secret(records):
+    with pytest.raises(InputError), recorded("data_prep", ["fetch"]):
+        raise InputError(f"https://host?token={TOKEN}: refused")
+    assert REDACTED in jobs(records)[0]["error"]
+    assert TOKEN not in jobs(records)[0]["error"]
 
 
 def test_equal_jobs_share_their_environment_and_code(records):

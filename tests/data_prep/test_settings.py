@@ -57,9 +57,7 @@ def test_a_settings_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", ["--length two", "--length -1", "--mode other", "--align 0", "--unknown"])
 def test_a_wrong_flag_is_told_in_one_line(words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main("data_prep", COMMANDS, ["pack", "--input", "a", "--output", "b", *words.split()])
-    assert ended.value.code == 2
+    assert main("data_prep", COMMANDS, ["pack", "--input", "a", "--output", "b", *words.split()]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert words.split()[0] in line

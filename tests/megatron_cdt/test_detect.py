@@ -131,9 +131,7 @@ def test_a_bad_row_is_one_line_with_the_cure_and_exit_code_2(hf_folder, tmp_path
 @pytest.mark.parametrize("words", [["--lr", "nan"], ["--beta", "inf"]])
 def test_a_number_that_is_none_is_refused(tmp_path, capsys, words):
     given = ["detect", "--model", "m", "--data", "d", "--output", "o", "--lr", "1", "--beta", "1", *words]
-    with pytest.raises(SystemExit) as ended:
-        command_line.main("megatron_cdt", COMMANDS, given)
-    assert ended.value.code == 2
+    assert command_line.main("megatron_cdt", COMMANDS, given) == 2
     assert f"{words[1]} is not a finite number" in capsys.readouterr().err
 
 

@@ -153,6 +153,10 @@ class Clone:
         """All that Snakemake has written here."""
         return (self.folder / "snakemake.log").read_text()
 
+    def complaints(self) -> list[str]:
+        """The complaints about inputs that Snakemake repeats at the end."""
+        return [line for line in self.said().splitlines() if line.startswith("error: ") and "(log: " in line]
+
     def digests(self) -> dict[str, str]:
         """sha256 of every result by its path, without what no two runs share."""
         return {

@@ -110,7 +110,7 @@ def out_of_memory(clone: Clone) -> None:
 
 
 def disk_full(clone: Clone) -> None:
-    """The file system of the results has no space left until the training has failed."""
+    """The file system of the results has no space left until the training has failed and Snakemake with it."""
     clone.forget(*TRAINING)
     ballast = clone.folder / "results/ballast"
     with small_disk(clone.folder / "results"):
@@ -118,9 +118,15 @@ def disk_full(clone: Clone) -> None:
         trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
         fill(ballast)
         go_on(trainers)
-        until(lambda: "FAILED" in clone.states("train_method"), "the training to fail")
+        assert snakemake.wait(timeout=900) == 1
         ballast.unlink()
-        clone.finish(snakemake)
+        clone.run("train")
+
+
+def bad_input(clone: Clone) -> None:
+    """The samples that the cells of both models read are damaged."""
+    (clone.results / "samples/ruler/niah_single_1/512.jsonl").write_text("{\n")
+    assert clone.start("evaluate").wait(timeout=900) == 1
 
 
 @contextlib.contextmanager
@@ -211,7 +217,7 @@ def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) ->
 
 BESIDE = (
     *(cancelled, out_of_time, snakemake_killed, out_of_memory, disk_full, on_one_node),
-    *(by_the_launcher_of_torch, audited),
+    *(by_the_launcher_of_torch, audited, bad_input),
 )
 
 
@@ -300,11 +306,20 @@ def test_an_evaluation_without_enough_memory_is_tried_again_with_more(scenarios,
     assert clone.digests() == undisturbed.digests()
 
 
+def test_bad_input_is_tried_once_and_told_once_at_the_end_with_the_logs(scenarios):
+    clone = scenarios(bad_input)
+    assert set(clone.states("evaluate")) == {"FAILED"}
+    assert len(clone.jobs("evaluate")) == len({comment_of(clone, job) for job, _ in clone.jobs("evaluate")})
+    [complaint] = clone.complaints()
+    assert "512.jsonl" in complaint
+    assert "(log: results/tiny/logs/generate/" in complaint
+
+
 def test_a_full_disk_costs_the_work_since_the_last_checkpoint(scenarios, undisturbed):
     clone = scenarios(disk_full)
-    states = clone.states("train_method")
-    assert states[0] == "FAILED"
-    assert states[-1] == "COMPLETED"
+    assert clone.states("train_method") == ["FAILED", "COMPLETED"]
+    [complaint] = clone.complaints()
+    assert "No space left" in complaint
     assert went_on_after(clone) == CHECKPOINT
     assert clone.digests() == undisturbed.digests()
 

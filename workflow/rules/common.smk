@@ -14,6 +14,7 @@ from contracts.errors import InputError
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json
 from data_prep.sources import ENCODERS
+from workflow.failed_jobs import watch_failures
 from workflow.run_config import check_against_schema, check_places, fill_defaults, read_schema
 from workflow.run_plan import STAGE_FOLDERS, RunPlan, any_of, launcher
 from workflow.sole_run import claim_folder
@@ -70,6 +71,7 @@ more_at_each_attempt.__signature__ = inspect.signature(more_at_each_attempt)
 SCHEMA = checked(config)
 # A dry run only looks, and a job belongs to the Snakemake that submitted it.
 CLAIM = claim_folder() if workflow.is_main_process and not workflow.output_settings.dryrun else None
+FAILURES = watch_failures(workflow) if CLAIM else None
 plan = RunPlan(config, SCHEMA, record_code=bool(CLAIM))
 # Every command leaves a record of itself here (contracts/job_record.py); no rule declares or reads it.
 os.environ.update(MEGATRON_CDT_RECORDS=f"{plan.results}/records")

@@ -42,3 +42,7 @@ include: "stages.smk"
 onstart:
     # What one section cannot know of another; the schema has seen to everything else already.
     check_across_sections()
+
+
+onerror:
+    watch_failures(workflow).say()

@@ -9,6 +9,7 @@ REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).re
 sys.path.insert(0, str(REPOSITORY))
 
 from contracts.errors import InputError
+from workflow.failed_jobs import watch_failures
 from workflow.study import runs_of_study
 
 
@@ -55,6 +56,10 @@ for RUN, SETTINGS in RUNS.items():
             SETTINGS
 
     use rule * from RUN as PREFIX*
+
+
+onerror:
+    watch_failures(workflow).say()
 
 
 # A job's records lie in the folder of the run whose file it makes.

@@ -1,0 +1,73 @@
+"""What becomes of a job that fails: bad input is final and told once, anything else is tried again."""
+
+import pytest
+
+from tests.workflow.conftest import Project
+
+BOOK = "books/1.txt: not UTF-8 at byte 7; convert the file"
+# The real command line and record around a command that always ends in this way.
+COMMAND = """
+import sys
+from contracts import command_line
+from contracts.errors import InputError
+
+class Module:
+    @staticmethod
+    def add_arguments(parser):
+        parser.add_argument("--corpus")
+        parser.add_argument("--settings")
+        parser.add_argument("--output")
+
+    @staticmethod
+    def run(arguments):
+        {ending}
+
+sys.modules["failing"] = Module
+sys.exit(command_line.main("data_prep", {{"tokenizer": ("failing", "x")}}))
+"""
+RETRIED = ("--profile", "local", "--configfile", "config/demo.yaml", "--retries", "3", "results/demo/tokenizer")
+LOG = "results/demo/logs/train_tokenizer.log"
+
+
+def fail(project: Project, ending: str, *arguments: str) -> str:
+    """What Snakemake says where the first command ends like this and may be tried four times."""
+    (project.folder / "data_prep/__main__.py").write_text(COMMAND.format(ending=ending), encoding="utf-8")
+    failed = project.snakemake(*(arguments or RETRIED))
+    assert failed.returncode == 1
+    return failed.stdout
+
+
+def attempts(project: Project, run: str = "demo") -> int:
+    """How often the command was run."""
+    return len(list((project.folder / f"results/{run}/records/jobs").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("ending", "complaint"),
+    [
+        (f'raise InputError("{BOOK}")', BOOK),
+        ('open(300 * "long")', "is a text where a path is expected; write it to a file and name that"),
+    ],
+)
+def test_bad_input_is_not_tried_again_and_its_line_with_the_log_is_the_last_of_the_run(fresh, ending, complaint):
+    said = fail(fresh, ending)
+    assert attempts(fresh) == 1
+    last = [line for line in said.splitlines() if line.startswith("error: ")][-1]
+    assert last.endswith(f"{complaint} (log: {LOG})")
+    assert said.index(last) > said.rindex("jobid: ")
+    assert said.count(f"(log: {LOG})") == 1
+
+
+def test_any_other_failure_is_tried_again_and_every_attempt_leaves_its_log(fresh):
+    said = fail(fresh, 'sys.exit(f"{Module.__name__} is broken")')
+    assert attempts(fresh) == 4
+    logs = sorted(path.name for path in (fresh.folder / LOG).parent.glob("train_tokenizer*"))
+    assert logs == ["train_tokenizer.log", *(f"train_tokenizer.log.attempt-{number}" for number in (1, 2, 3))]
+    assert "(log:" not in said
+
+
+def test_what_was_bad_input_in_an_earlier_run_is_tried_again_in_this_one(fresh):
+    fail(fresh, f'raise InputError("{BOOK}")')
+    said = fail(fresh, "import os; os._exit(1)")
+    assert attempts(fresh) == 5
+    assert "(log:" not in said

@@ -44,7 +44,7 @@ class Benchmark:
     """
 
     tasks: dict[str, Task]
-    aggregate: str = "eval.scoring.task_mean:aggregate"
+    aggregate: str = "eval.scoring.scored:aggregate"
     optional_ending: str = ""
     scoring: str = ""
 

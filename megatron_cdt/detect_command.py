@@ -28,7 +28,7 @@ from contracts.errors import InputError
 from contracts.files import atomic_file, existing_file, existing_folder
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.device import megatron_calls
-from megatron_cdt.engine.model import LanguageModel, build_model
+from megatron_cdt.engine.model import LanguageModel, ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes, sum_over
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.weights import load_weights
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{dist.get_world_size()} processes for --context-parallel-size {groups.cp.size()}; give the same number"
         )
     with megatron_calls():
-        model = build_model(architecture, groups, dtype=DTYPES[arguments.dtype])
+        model = build_model(architecture, groups, ModelOptions(dtype=DTYPES[arguments.dtype]))
         load_weights(model, arguments.model, groups)
         results = [
             {"id": row["id"]} | result if "id" in row else result

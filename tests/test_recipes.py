@@ -181,7 +181,7 @@ def test_a_corpus_is_a_file_and_a_line(copy, tmp_path):
     add_line(
         copy / "data_prep/sources/__init__.py",
         "ENCODERS = {\n",
-        '    "paragraphs": "data_prep.tokens.encode_document",\n',
+        '    "paragraphs": "data_prep.tokens.encode:document_encoder",\n',
     )
     make_schema(copy)
     assert touched(copy) == {"data_prep/sources/paragraphs.py", "data_prep/sources/__init__.py"} | GENERATED

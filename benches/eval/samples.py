@@ -15,7 +15,7 @@ from benches.train.report import Table, verdict
 from eval.benchmarks.ruler import niah
 from eval.benchmarks.ruler.haystacks import hide_in_lines
 from eval.benchmarks.ruler.niah import NEEDLE_TASKS, draw_needles
-from eval.benchmarks.ruler.prompts import noise
+from eval.benchmarks.ruler.wording import noise
 from eval.building.context import BuildContext
 from eval.settings import EvalSettings
 

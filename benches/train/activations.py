@@ -13,7 +13,7 @@ from torch import Tensor
 from benches.train.cases import RowShape, build_bench_model, build_row
 from benches.train.report import Table, verdict
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.engine.model import LanguageModel, ModelOptions
 from megatron_cdt.objectives.cdt.objective import frozen
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
 from megatron_cdt.objectives.row import LocalRow
@@ -58,7 +58,8 @@ def saved_table(architecture: Architecture, shapes: list[RowShape], groups) -> T
     """Both passes in fp32 and in bf16 (with the fp32 residual stream that denoising wants)."""
     rows = []
     for dtype in (torch.float32, torch.bfloat16):
-        model = build_bench_model(architecture, groups, dtype=dtype, fp32_residual=dtype is torch.bfloat16)
+        options = ModelOptions(dtype=dtype, fp32_residual=dtype is torch.bfloat16)
+        model = build_bench_model(architecture, groups, options)
         for shape in shapes:
             row = build_row(shape, architecture.vocab_size, groups)
             training, detection = (measure(model, row, groups) for measure in (training_bytes, detection_bytes))

@@ -11,7 +11,7 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.model import LanguageModel, build_model
+from megatron_cdt.engine.model import LanguageModel, ModelOptions, build_model
 from megatron_cdt.huggingface.fresh import initialize_weights
 from megatron_cdt.objectives.cdt import CdtSettings
 from megatron_cdt.objectives.cdt.objective import ContextDenoising
@@ -19,6 +19,7 @@ from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.row import LocalRow, WholeRow, cut_row, next_tokens
 
 SEED = 1234
+PLAIN = ModelOptions()
 RATES = {"lr_nominal": 1e-5, "lr_scheduled": 1e-5}
 LLAMA_3_8B = Architecture(
     vocab_size=128256,
@@ -84,9 +85,11 @@ def build_row(shape: RowShape, vocabulary: int, groups: ProcessGroupCollection) 
     return cut_row(whole_row(shape, vocabulary), groups)
 
 
-def build_bench_model(architecture: Architecture, groups: ProcessGroupCollection, **options: object) -> LanguageModel:
-    """The model with seeded weights; `options` are engine.model.build_model's."""
-    model = build_model(architecture, groups, **options)
+def build_bench_model(
+    architecture: Architecture, groups: ProcessGroupCollection, options: ModelOptions = PLAIN
+) -> LanguageModel:
+    """The model with seeded weights."""
+    model = build_model(architecture, groups, options)
     initialize_weights(model, architecture, SEED, groups)
     return model
 

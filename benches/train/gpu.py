@@ -23,7 +23,7 @@ from benches.train.cases import LLAMA_3_8B, SEED, RowShape, build_row, denoising
 from benches.train.flops import MODEL_ATTENTION_BACKWARD, ForwardFlops, least_flops, least_ratio
 from benches.train.report import Table, bytes_text
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.model import LanguageModel, build_model
+from megatron_cdt.engine.model import LanguageModel, ModelOptions, build_model
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.transformer_engine import uses_transformer_engine
 from megatron_cdt.objectives.cdt import CdtSettings
@@ -108,7 +108,9 @@ def notes(architecture: Architecture, peak: float | None, repetitions: int) -> l
 def random_model(architecture: Architecture, groups, recompute: Recompute) -> LanguageModel:
     """Weights drawn where they are: to draw 8 billion on the CPU would take longer than the bench."""
     model = build_model(
-        architecture, groups, dtype=torch.bfloat16, fp32_residual=True, recompute=recompute, initialize=False
+        architecture,
+        groups,
+        ModelOptions(dtype=torch.bfloat16, fp32_residual=True, recompute=recompute, initialize=False),
     )
     torch.manual_seed(SEED)
     for parameter in model.parameters():

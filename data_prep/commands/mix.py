@@ -1,8 +1,10 @@
 """Draw supervised samples from several tokens folders and shuffle them together into one.
 
 in : tokens folders of sets of samples (--part NAME=FOLDER), MixSettings      out: a tokens folder with manifest.json
-Invariants: every sample of every set is in the output once or counted under the reason why not; the same sets and
-settings give the same bytes; memory holds one record batch.
+Of a set a given number is drawn, equally many of each number of supporting passages.
+Invariants: every sample of every set is in the output once or counted under the reason why not; what is drawn depends
+on ids and seed alone, not on the order of a set; splits never share a sample; too few candidates end in one line that
+says how many there are; the same sets and settings give the same bytes; memory holds one record batch.
 Run: python -m data_prep mix --part longmit=a/longmit --part longalpaca=a/longalpaca --output a/tokens
 """
 
@@ -23,14 +25,15 @@ from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, re
 from contracts.packs import refuse_changed_sizes
 from contracts.settings import load_settings
 from contracts.tokens import TokensMetadata, tokens_schema
-from data_prep.settings import SETS, MixSettings, paper_mix
-from data_prep.tokens.draw import SPLITS, draw
+from data_prep.settings import SETS, MixPart, MixSettings, paper_mix
 from data_prep.tokens.reader import TokensReader
 
 BATCH_TOKENS = 1 << 22
 FILE_TOKENS = 1 << 26
 # (set, index in it)
 Choice = tuple[str, int]
+
+SPLITS = ("train", "validation")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -215,3 +218,43 @@ def drawn(readers: dict[str, TokensReader], choices: list[Choice]) -> dict[str, 
         of_set = counts.setdefault(name, {})
         of_set[key] = of_set.get(key, 0) + 1
     return counts
+
+
+def draw(name: str, ids: list[str], evidence: np.ndarray, part: MixPart, seed: int) -> dict[str, list[int]]:
+    """{split: indices of the samples drawn for it}; `evidence` is int64 [samples], -1 where it is not known."""
+    ordered = sorted(range(len(ids)), key=lambda index: draw_key(seed, name, ids[index]))
+    groups = [[index for index in ordered if evidence[index] == count] for count in part.evidence] or [ordered]
+    indices: dict[str, list[int]] = {split: [] for split in SPLITS}
+    quotas = {split: shares(part.wanted(split), len(groups)) for split in SPLITS}
+    for number, group in enumerate(groups):
+        needed = sum(quotas[split][number] for split in SPLITS)
+        if len(group) < needed:
+            refuse_too_few(name, part, groups, needed)
+        begin = 0
+        for split in SPLITS:
+            indices[split] += group[begin : begin + quotas[split][number]]
+            begin += quotas[split][number]
+    return indices
+
+
+def shares(total: int, groups: int) -> list[int]:
+    """`total` in `groups` whole parts that differ by 1 at most, the larger ones first."""
+    return [total // groups + (number < total % groups) for number in range(groups)]
+
+
+def draw_key(seed: int, name: str, sample: str) -> bytes:
+    """Orders the samples of a set at random, the same way everywhere."""
+    return hashlib.blake2b(f"{seed}\0{name}\0{sample}".encode(), digest_size=16).digest()
+
+
+def refuse_too_few(name: str, part: MixPart, groups: list[list[int]], needed: int) -> None:
+    """InputError with what there is and what could be drawn."""
+    sizes = [len(group) for group in groups]
+    least = min(sizes) * len(groups)
+    if part.evidence:
+        there = ", ".join(f"{count} of {passages}" for count, passages in zip(sizes, part.evidence, strict=True))
+        problem = f"samples by supporting passages: {there}; {needed} of each are wanted"
+    else:
+        problem = f"{sizes[0]} samples, {needed} are wanted"
+    total = part.samples + part.validation_samples
+    raise InputError(f"mix: {name}: {problem}; draw {least} in all instead of {total}, or widen tokenize.samples")

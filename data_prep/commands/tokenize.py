@@ -32,10 +32,10 @@ from contracts.tokens import TokensMetadata
 from data_prep.commands.corpus_arguments import add_corpus_arguments, corpus_of
 from data_prep.parallel import map_in_processes
 from data_prep.settings import CorpusSettings, TokenizeSettings
-from data_prep.sources import ENCODERS
+from data_prep.sources import ENCODERS, SAMPLE_ENCODER
 from data_prep.sources.source import MEGABYTE, Shard, Source, open_source
 from data_prep.tokenizer.usable import load_usable_tokenizer
-from data_prep.tokens.encode_document import Encoder
+from data_prep.tokens.encode import Encoder
 from data_prep.tokens.finish import KEY_NAME, finish_shards
 from data_prep.tokens.quarantine import QUARANTINE_NAME
 from data_prep.tokens.shard import Job, is_finished, shard_path, tokenize_shard
@@ -103,7 +103,7 @@ def settings_of(arguments: argparse.Namespace) -> TokenizeSettings:
 
 def template_for(corpus: CorpusSettings, settings: TokenizeSettings, tokenizer_path: Path) -> str:
     """The text of the chat template, for sources of samples; empty for documents."""
-    if ENCODERS[corpus.source] != "data_prep.tokens.encode_sample":
+    if ENCODERS[corpus.source] != SAMPLE_ENCODER:
         return ""
     return template_text(settings.samples.chat_template, tokenizer_path)
 
@@ -170,10 +170,11 @@ def work(job: Job, shard: Shard) -> int:
 
 @cache
 def worker_encoder(
-    module: str, tokenizer_path: Path, settings: TokenizeSettings, corpus: CorpusSettings, template: str
+    place: str, tokenizer_path: Path, settings: TokenizeSettings, corpus: CorpusSettings, template: str
 ) -> Encoder:
-    """The encoder of this process: a worker loads its tokenizer once, not once a shard."""
-    return import_module(module).encoder_of(load_tokenizer(tokenizer_path), settings, corpus, template)
+    """The encoder of this process, by its place in ENCODERS: a worker loads its tokenizer once, not once a shard."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)(load_tokenizer(tokenizer_path), settings, corpus, template)
 
 
 def finish(partial_folder: Path, output: Path, manifest: dict) -> None:

@@ -5,11 +5,12 @@ and put NAME into ENCODERS. A module is imported by its name, so that an edit to
 fingerprint of the others alone.
 """
 
-# {name of a source: the module that turns its records into tokens}
+SAMPLE_ENCODER = "data_prep.tokens.encode:sample_encoder"
+# {name of a source: what turns its records into tokens, as module:function}
 ENCODERS = {
-    "pg19": "data_prep.tokens.encode_document",
-    "text": "data_prep.tokens.encode_document",
-    "longmit": "data_prep.tokens.encode_sample",
-    "longalpaca": "data_prep.tokens.encode_sample",
-    "drills": "data_prep.tokens.encode_drill",
+    "pg19": "data_prep.tokens.encode:document_encoder",
+    "text": "data_prep.tokens.encode:document_encoder",
+    "longmit": SAMPLE_ENCODER,
+    "longalpaca": SAMPLE_ENCODER,
+    "drills": "data_prep.tokens.encode:drill_encoder",
 }

@@ -9,8 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep.settings import CorpusSettings
-from data_prep.sources.fields import RecordError
-from data_prep.sources.record_files import RECORD_SUFFIXES, Record, corpus_files, read_records, record_parts
+from data_prep.sources.record_files import (
+    RECORD_SUFFIXES,
+    Record,
+    RecordError,
+    corpus_files,
+    read_records,
+    record_parts,
+)
 from data_prep.sources.source import BadRecord, Sample, Shard, shards_of_parts
 
 

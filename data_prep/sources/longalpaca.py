@@ -7,8 +7,7 @@ Invariant: the prompt is the instruction, and below it the input where a short r
 
 from data_prep.settings import CorpusSettings
 from data_prep.sources.chat_records import ChatRecords, open_chat_records
-from data_prep.sources.fields import RecordError, id_of, text_of
-from data_prep.sources.record_files import Record
+from data_prep.sources.record_files import Record, RecordError, id_of, text_of
 from data_prep.sources.source import Sample, with_line_ends
 
 

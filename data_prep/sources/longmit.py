@@ -10,8 +10,7 @@ import hashlib
 
 from data_prep.settings import CorpusSettings
 from data_prep.sources.chat_records import ChatRecords, open_chat_records
-from data_prep.sources.fields import RecordError, id_of, passages_of, text_of
-from data_prep.sources.record_files import Record
+from data_prep.sources.record_files import Record, RecordError, id_of, passages_of, text_of
 from data_prep.sources.source import Sample, Spans, with_line_ends
 
 REASONING_TYPES = ("inter_doc", "intra_doc")

@@ -10,8 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep.settings import CorpusSettings
-from data_prep.sources.fields import RecordError, id_of, text_of
-from data_prep.sources.record_files import RECORD_SUFFIXES, corpus_files, read_records, record_parts
+from data_prep.sources.record_files import (
+    RECORD_SUFFIXES,
+    RecordError,
+    corpus_files,
+    id_of,
+    read_records,
+    record_parts,
+    text_of,
+)
 from data_prep.sources.source import (
     MEGABYTE,
     BadRecord,

@@ -5,7 +5,7 @@ in : what each record became      out: nested dicts of whole numbers that add up
 
 from collections.abc import Mapping
 
-from data_prep.tokens.encode_document import Encoded
+from data_prep.tokens.encode import Encoded
 
 
 class Counts:

@@ -21,7 +21,7 @@ from data_prep.arrow_columns import list_column, number_column, spans_column, te
 from data_prep.settings import CorpusSettings, TokenizeSettings
 from data_prep.sources.source import BadRecord, Shard, Source
 from data_prep.tokens.counting import Counts
-from data_prep.tokens.encode_document import Encoded, Encoder
+from data_prep.tokens.encode import Encoded, Encoder
 from data_prep.tokens.quarantine import quarantine_file
 
 # A record batch ends with the document that reaches this many tokens (16 MiB of ids).

@@ -1,22 +1,68 @@
-"""Prompts as token rows, and prompts that are too long: they lose their middle, as LongBench cuts them.
+"""Prompts as token rows, plain or in the models' chat template, and prompts that are too long: they lose their middle,
+as LongBench cuts them.
 
 A text sample: {"input" (before any template), "context": [start, end) characters of the long text in it, "question",
 "answer_prefix", "answers", "chat", "tokens_to_generate", "input_ids", "length"}; methods of inference that shorten the
-context put another text in place of that span and write the prompt again (eval.building.prompt_writer).
+context put another text in place of that span and write the prompt again (PromptWriter).
 A prompt that is cut keeps its first and last limit / 2 tokens as text, joined and tokenised again.
-invariants: length = tokens of the prompt + tokens_to_generate; special tokens come from the template alone. Text that
-fits is not touched; a sample cut to its cell never exceeds the cell's length.
+invariants: length = tokens of the prompt + tokens_to_generate; special tokens come from the template alone, and the
+answer's beginning follows it. Text that fits is not touched; a sample cut to its cell never exceeds the cell's length.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
+from contracts.chat_template import ChatFrame, chat_frame, template_text
 from contracts.errors import InputError
+from contracts.tokenizer import Tokenizer
 from eval.building.context import BuildContext
-from eval.building.prompt_writer import PromptWriter
+
+BESIDE_THE_TOKENIZER = "tokenizer"
 
 # In the order in which transformers takes the spaces out; the quotation mark between two spaces loses both.
 SPACED_MARKS = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
+
+
+class PromptSettings(Protocol):
+    """The keys of an `eval` section that decide how a prompt becomes tokens."""
+
+    begin_with_bos: bool
+    chat_template: str | None
+    chat_date: str
+
+
+@dataclass(frozen=True)
+class PromptWriter:
+    """Turns prompts into tokens, for one tokenizer and one `eval` section."""
+
+    tokenizer: Tokenizer
+    settings: PromptSettings
+    tokenizer_path: Path
+
+    @cached_property
+    def frame(self) -> ChatFrame:
+        """The pieces of the chat template; InputError where there is none."""
+        given = self.settings.chat_template
+        template = template_text(None if given == BESIDE_THE_TOKENIZER else given, self.tokenizer_path)
+        tokenizer = self.tokenizer
+        return chat_frame(
+            template, tokenizer.special_tokens, tokenizer.bos_id, tokenizer.eos_id, self.settings.chat_date
+        )
+
+    def tokens(self, text: str, answer_prefix: str = "", chat: bool = True) -> list[int]:
+        """The tokens that a model reads: template (or BOS) around the text, then the answer's beginning."""
+        if not (chat and self.settings.chat_template):
+            beginning = [self.tokenizer.bos_id] if self.begins_with_bos else []
+            return [*beginning, *self.tokenizer.encode(text + answer_prefix)]
+        pieces = [*self.frame.before, text.strip(), *self.frame.between, answer_prefix]
+        return self.tokenizer.encode_pieces(pieces)[0]
+
+    @property
+    def begins_with_bos(self) -> bool:
+        """Whether a plain prompt starts with BOS."""
+        return self.settings.begin_with_bos and self.tokenizer.bos_id is not None
 
 
 @dataclass(frozen=True)

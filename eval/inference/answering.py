@@ -23,7 +23,7 @@ from contracts.tokenizer import Tokenizer, load_tokenizer
 from eval.backends.model_files import claimed_window, model_name, parameter_count, remembered_digest
 from eval.backends.request import Answer, Backend, Request, request_of
 from eval.backends.settings import GenerationSettings, backend_facts
-from eval.building.prompt_writer import PromptWriter
+from eval.building.prompts import PromptWriter
 from eval.building.samples import SampleSet, read_samples
 from eval.inference.methods import BACKENDS, PROMPT_CHANGING, inference_modules
 from eval.inference.predictions import PredictionLog, prediction_log

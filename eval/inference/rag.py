@@ -18,7 +18,7 @@ import torch
 from contracts.errors import InputError
 from contracts.files import existing_folder
 from eval.backends.models import choose_device
-from eval.building.prompt_writer import PromptWriter
+from eval.building.prompts import PromptWriter
 from eval.inference.settings import RagSettings
 
 # The full-width full stop, question mark, exclamation mark and semicolon, then the common ones and the line's end.

@@ -1,4 +1,4 @@
-"""What a scorer gives back, the two statistics that they share, and a metric applied to every sample."""
+"""What a scorer gives back, the statistics that scorers share, a metric of every sample, and the mean over tasks."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -66,3 +66,15 @@ def scored_text(row: dict, metric: Callable[[dict], float]) -> float:
         return metric(row)
     except InputError as error:
         raise InputError(f"prediction {row.get('id')}: {error}") from None
+
+
+def aggregate(scores: list[dict]) -> dict:
+    """{"lengths": {length: {"tasks": {task: score}, "mean"}}, "score": mean over lengths}; tasks without a score count
+    for nothing.
+    """
+    lengths: dict[str, dict] = {}
+    for length in sorted({score["length"] for score in scores}):
+        tasks = {score["task"]: score["score"] for score in scores if score["length"] == length}
+        lengths[str(length)] = {"tasks": tasks, "mean": mean([value for value in tasks.values() if value is not None])}
+    means = [entry["mean"] for entry in lengths.values() if entry["mean"] is not None]
+    return {"lengths": lengths, "score": mean(means)}

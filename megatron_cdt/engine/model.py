@@ -10,7 +10,8 @@ in the last.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +32,6 @@ from megatron_cdt.engine.megatron_versions import mlp_submodules
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.pipeline import Neighbours, ReceiveHidden, SendHidden, is_last_stage, neighbours_of
-from megatron_cdt.engine.residual import residual_sum
 from megatron_cdt.engine.rope import attention_factor, rotary_inverse_frequencies, rotation_of_row
 from megatron_cdt.engine.swiglu import SwiGluActivation
 from megatron_cdt.engine.transformer_engine import take_transformer_engine, uses_transformer_engine
@@ -133,16 +133,22 @@ def layer_specs(
     return TransformerBlockSubmodules(layer_specs=[layer] * layers_here, layer_norm=RmsNorm)
 
 
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a model of an architecture is held and run; none of it changes what the model is."""
+
+    dtype: torch.dtype = torch.float32
+    fp32_residual: bool = False  # embeddings and residual stream stay fp32 under a 16-bit dtype
+    sequence_parallel: bool = False  # split what tensor parallelism would repeat
+    recompute: Recompute = "none"  # time for memory
+    deterministic: bool = False  # Megatron's repeatable operators; training/determinism.py sets what else it takes
+    # False saves the time and memory of drawing weights, for a caller that fills them all and does not train: Megatron
+    # marks the tensor-parallel weights, which the gradient norm counts, while it draws them.
+    initialize: bool = True
+
+
 def transformer_config(
-    architecture: Architecture,
-    groups: ProcessGroupCollection,
-    *,
-    dtype: torch.dtype = torch.float32,
-    fp32_residual: bool = False,
-    sequence_parallel: bool = False,
-    recompute: Recompute = "none",
-    deterministic: bool = False,
-    initialize: bool = True,
+    architecture: Architecture, groups: ProcessGroupCollection, options: ModelOptions
 ) -> TransformerConfig:
     """Megatron-core's configuration of an architecture; losses are summed and divided by tokens once, globally."""
     check_divides(architecture, groups.tp.size(), groups.pp.size())
@@ -175,20 +181,20 @@ def transformer_config(
         persist_layer_norm=False,
         apply_rope_fusion=False,
         use_cpu_initialization=not has_gpu(),
-        perform_initialization=initialize,
-        deterministic_mode=deterministic,
-        bf16=dtype is torch.bfloat16,
-        fp16=dtype is torch.float16,
-        params_dtype=dtype,
-        fp32_residual_connection=fp32_residual,
-        pipeline_dtype=dtype,
+        perform_initialization=options.initialize,
+        deterministic_mode=options.deterministic,
+        bf16=options.dtype is torch.bfloat16,
+        fp16=options.dtype is torch.float16,
+        params_dtype=options.dtype,
+        fp32_residual_connection=options.fp32_residual,
+        pipeline_dtype=options.dtype,
         tensor_model_parallel_size=groups.tp.size(),
         pipeline_model_parallel_size=groups.pp.size(),
         context_parallel_size=groups.cp.size(),
         cp_comm_type="p2p" if groups.cp.size() > 1 else None,
         calculate_per_token_loss=True,
-        sequence_parallel=sequence_parallel and groups.tp.size() > 1,
-        **RECOMPUTATION[recompute],
+        sequence_parallel=options.sequence_parallel and groups.tp.size() > 1,
+        **RECOMPUTATION[options.recompute],
     )
 
 
@@ -217,37 +223,13 @@ def check_divides(architecture: Architecture, tensor: int, pipeline: int) -> Non
 
 
 def build_model(
-    architecture: Architecture,
-    groups: ProcessGroupCollection,
-    *,
-    dtype: torch.dtype = torch.float32,
-    fp32_residual: bool = False,
-    sequence_parallel: bool = False,
-    recompute: Recompute = "none",
-    deterministic: bool = False,
-    initialize: bool = True,
+    architecture: Architecture, groups: ProcessGroupCollection, options: ModelOptions = ModelOptions()
 ) -> LanguageModel:
-    """The model with fresh weights (load a checkpoint next), on this process's device, in train mode.
-
-    `initialize=False` saves the time and memory of drawing weights, for a caller that fills them all and does not
-    train: Megatron marks the tensor-parallel weights, which the gradient norm counts, while it draws them.
-    `fp32_residual` keeps embeddings and residual stream in fp32 under a 16-bit `dtype`;
-    `sequence_parallel` splits what tensor parallelism would repeat; `recompute` trades time for memory;
-    `deterministic` takes Megatron's repeatable operators (training/determinism.py sets what else it takes).
-    """
+    """The model with fresh weights (load a checkpoint next), on this process's device, in train mode."""
     with megatron_calls():
         model = LanguageModel(
-            config=transformer_config(
-                architecture,
-                groups,
-                dtype=dtype,
-                fp32_residual=fp32_residual,
-                sequence_parallel=sequence_parallel,
-                recompute=recompute,
-                deterministic=deterministic,
-                initialize=initialize,
-            ),
-            transformer_layer_spec=layer_specs(architecture, groups, dtype),
+            config=transformer_config(architecture, groups, options),
+            transformer_layer_spec=layer_specs(architecture, groups, options.dtype),
             vocab_size=architecture.vocab_size,
             max_sequence_length=architecture.max_position_embeddings,
             pre_process=groups.pp.rank() == 0,
@@ -277,3 +259,16 @@ def packed_row(segment_lengths: Sequence[int], groups: ProcessGroupCollection) -
         max_seqlen_kv=max(segment_lengths),
         cp_group=groups.cp,
     )
+
+
+def residual_sum(training: bool, fused: bool) -> Callable[[tuple[Tensor, Tensor | None], Tensor, float], Tensor]:
+    """What megatron-core calls for the function that adds; neither argument changes anything here."""
+    return add_to_residual
+
+
+def add_to_residual(output_and_bias: tuple[Tensor, Tensor | None], residual: Tensor, dropout: float) -> Tensor:
+    """residual + output, in the wider of their dtypes: [T, B, H]."""
+    output, bias = output_and_bias
+    assert bias is None, "no family of ours has a bias in an output projection"
+    assert not dropout, "dropout would break exact resume"
+    return residual + output

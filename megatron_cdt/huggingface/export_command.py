@@ -18,7 +18,7 @@ from megatron_cdt.engine.checkpoint import (
     reproducible_files,
     stored_dtype,
 )
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     architecture = read_architecture_of(checkpoint)
     groups = start_processes(Layout())
     dtype = getattr(torch, arguments.dtype) if arguments.dtype else stored_dtype(checkpoint)
-    model = build_model(architecture, groups, dtype=dtype, initialize=False)
+    model = build_model(architecture, groups, ModelOptions(dtype=dtype, initialize=False))
     load_model_checkpoint(model, checkpoint, groups)
     save_model(
         model,

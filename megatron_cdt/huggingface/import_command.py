@@ -14,7 +14,7 @@ from contracts.settings import load_settings
 from contracts.tokenizer import load_tokenizer
 from megatron_cdt.architecture import Architecture, ModelSettings, check_vocabulary
 from megatron_cdt.engine.checkpoint import reproducible_files, save_model_checkpoint
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
 from megatron_cdt.huggingface.config import CONFIG_NAME, read_architecture
 from megatron_cdt.huggingface.fresh import initialize_weights
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     tokenizer_size = load_tokenizer(arguments.vocab_size_from).vocab_size if arguments.vocab_size_from else None
     architecture = resolve_architecture(settings, tokenizer_size)
     groups = start_processes(Layout())
-    model = build_model(architecture, groups, dtype=getattr(torch, architecture.dtype), initialize=False)
+    model = build_model(architecture, groups, ModelOptions(dtype=getattr(torch, architecture.dtype), initialize=False))
     if settings.hugging_face:
         load_weights(model, settings.hugging_face, groups)
     else:

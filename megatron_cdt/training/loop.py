@@ -3,32 +3,45 @@
 in : a state at some progress, packs, a run folder that this process may write
 out: the state after the last step; metrics.jsonl, validation.jsonl, timing.jsonl, checkpoints/
 Invariant: at any moment the folder on disk can be gone on with, and then ends with the same bytes.
+SIGTERM (schedulers, Kubernetes, torchrun) and SIGUSR1 (Slurm's --signal=USR1@120) ask to save and stop: the end of the
+step answers, and the exit code says "run me again".
 """
 
 import contextlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
+from megatron.core.process_groups_config import ProcessGroupCollection
 from tqdm import tqdm
 
 from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
+from megatron_cdt.engine.device import device
+from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.engine.parallel import sum_over
+from megatron_cdt.engine.pipeline import is_last_stage
+from megatron_cdt.objectives.ce import CrossEntropy
+from megatron_cdt.objectives.objective import own_labels
 from megatron_cdt.objectives.registry import objective_class
+from megatron_cdt.objectives.row import local_row
 from megatron_cdt.training.checkpoint import Progress, TrainingState
-from megatron_cdt.training.flops import step_flops
+from megatron_cdt.training.data_order import turn_of_rank
 from megatron_cdt.training.report import Reporter
 from megatron_cdt.training.saving import CheckpointSaver
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.sinks import open_sinks
 from megatron_cdt.training.step import NotFiniteError, train_step
-from megatron_cdt.training.stop import StopRequest
-from megatron_cdt.training.throughput import device_peak_tflops
-from megatron_cdt.training.validation import validation_loss
+from megatron_cdt.training.throughput import device_peak_tflops, step_flops
+
+# EX_TEMPFAIL of sysexits.h: "try again later". The same command goes on from the checkpoint.
+RESUME_EXIT_CODE = 75
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,25 @@ class Run:
     pack: PackReader
     validation: PackReader | None
     state: TrainingState
+
+
+class StopRequest:
+    """Whether some process of the run was asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self.ask)
+
+    def ask(self, *_signal) -> None:
+        """Note the wish; the loop sees to it after the step."""
+        self.asked = True
+
+    def by_any_rank(self) -> bool:
+        """The same answer on every rank (all processes call this)."""
+        flag = torch.tensor(int(self.asked), device=device())
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return bool(flag.item())
 
 
 def train(run: Run, progress: Progress, stop: StopRequest) -> bool:
@@ -106,6 +138,22 @@ def validate_if_due(run: Run, step: int, reporter: Reporter) -> None:
     if run.validation is None or not is_validation_step(step, run.settings) or is_recorded(run.folder, step):
         return
     reporter.validation(step, validation_loss(run.state.ddp.module, run.validation, run.state.groups))
+
+
+@torch.no_grad()
+def validation_loss(model: LanguageModel, pack: PackReader, groups: ProcessGroupCollection) -> float:
+    """Cross-entropy over every row of `pack`, whatever the method trains on (all processes call this)."""
+    objective = CrossEntropy(groups)
+    loss_and_labels = torch.zeros(2, dtype=torch.float64)
+    for index in turn_of_rank(list(range(len(pack))), groups.dp.rank(), groups.dp.size()):
+        row = local_row(pack.row(index), groups)
+        if row.num_labels:
+            loss_sum, _ = objective(model, row)
+            loss_and_labels += torch.tensor([loss_sum.item(), own_labels(row)], dtype=torch.float64)
+    if not is_last_stage(groups):
+        loss_and_labels.zero_()
+    loss, labels = sum_over(loss_and_labels.to(device()), groups.dp_cp, groups.pp).tolist()
+    return loss / labels
 
 
 def is_recorded(folder: Path, step: int) -> bool:

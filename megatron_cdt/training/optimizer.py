@@ -1,9 +1,11 @@
-"""Megatron's data parallel wrapper and distributed Adam around a language model.
+"""Megatron's data parallel wrapper and distributed Adam around a language model, and the learning rate of every step.
 
 Gradients are sums over tokens until `finish_gradients` divides them once by the labelled tokens of the whole step, so
 that a rank without a label weighs nothing (calculate_per_token_loss). Communication is not overlapped: the same
-sums in the same order in every run.
+sums in the same order in every run. The rate is a pure function of the step: linear warm-up, then a cosine.
 """
+
+import math
 
 import torch
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig, finalize_model_grads
@@ -13,6 +15,18 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron_cdt.engine.device import device, megatron_calls
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.training.settings import TrainSettings
+
+
+def learning_rate_at(step: int, settings: TrainSettings) -> float:
+    """The rate of optimizer step `step` (1 to settings.steps).
+
+    Warm-up reaches the peak at step warmup_steps; the cosine reaches the minimum at the last step.
+    """
+    peak, lowest = settings.learning_rate, settings.min_learning_rate
+    if step <= settings.warmup_steps:
+        return peak * step / settings.warmup_steps
+    progress = (step - settings.warmup_steps) / (settings.steps - settings.warmup_steps)
+    return lowest + (peak - lowest) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def wrap_model(model: LanguageModel, groups: ProcessGroupCollection) -> DistributedDataParallel:

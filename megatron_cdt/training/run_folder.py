@@ -1,9 +1,13 @@
-"""The folder of one training run: who may write it, which run it belongs to, and its line-by-line records.
+"""The folder of one training run: who may write it, which run it belongs to, its line-by-line records and its history.
 
 <run folder>/settings.json fingerprint.json telemetry.json metrics.jsonl validation.jsonl timing.jsonl history.jsonl
 checkpoints/ writer.lock
+history.jsonl tells who trained which steps, a line at every start and at every orderly end:
+{"event": "start" | "end", "step": optimizer steps done by then, "time", "hosts", "processes", "slurm_job_id", ...}
 Invariants: one training writes a folder at a time; a folder goes on only under the fingerprint that it was begun
-with; after a resume the records hold the steps up to the checkpoint and nothing else.
+with; after a resume the records hold the steps up to the checkpoint and nothing else. The history names machines and
+times, so it is no part of what two equal runs have in common; a start without an end was killed, and its steps after
+the next start's `step` were trained again.
 """
 
 import errno
@@ -11,9 +15,13 @@ import fcntl
 import itertools
 import json
 import os
+import platform
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+
+import torch.distributed as dist
 
 from contracts.errors import InputError
 from contracts.files import atomic_text
@@ -22,6 +30,8 @@ from contracts.fingerprint import first_difference, sha256_value
 RECORDS = ("metrics.jsonl", "validation.jsonl", "timing.jsonl")
 # A killed training may still be on its way out: Slurm gives it 30 s (KillWait). Giving up is final for a workflow.
 LOCK_PATIENCE_SECONDS = 60.0
+
+HISTORY = "history.jsonl"
 
 
 class WriterLock:
@@ -158,3 +168,28 @@ class Record:
     def close(self) -> None:
         self.sync()
         self.handle.close()
+
+
+def note_event(run_folder: Path, event: str) -> None:
+    """Append a line about a start or an end to history.jsonl (all processes call this, rank 0 writes)."""
+    hosts = [""] * dist.get_world_size()
+    dist.all_gather_object(hosts, platform.node())
+    if dist.get_rank() > 0:
+        return
+    line = {
+        "event": event,
+        "step": recorded_steps(run_folder),
+        "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "hosts": sorted(set(hosts)),
+        "processes": len(hosts),
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
+        "slurm_restart_count": os.environ.get("SLURM_RESTART_COUNT"),
+    }
+    with open(run_folder / HISTORY, "a", encoding="utf-8", newline="\n") as handle:
+        handle.write(json.dumps(line) + "\n")
+
+
+def recorded_steps(run_folder: Path) -> int:
+    """The steps that metrics.jsonl holds: one line each, and at a start exactly those of the checkpoint."""
+    path = run_folder / "metrics.jsonl"
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 0

@@ -17,8 +17,7 @@ from megatron_cdt.objectives.registry import build_objective
 from megatron_cdt.objectives.row import LocalRow, local_row
 from megatron_cdt.training.checkpoint import TrainingState, gather
 from megatron_cdt.training.data_order import rows_of_step, turn_of_rank
-from megatron_cdt.training.optimizer import finish_gradients, update_weights
-from megatron_cdt.training.schedule import learning_rate_at
+from megatron_cdt.training.optimizer import finish_gradients, learning_rate_at, update_weights
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.telemetry import StepTotals
 

@@ -1,4 +1,4 @@
-"""How fast a run is: operations per second of each process, and their share of what its device can do.
+"""How much a run computes and how fast: operations of a step, and their share of what a device can do.
 
 Model FLOPs utilization (MFU) is unknown (None) on a device whose peak is not listed, as on every CPU.
 """
@@ -7,7 +7,13 @@ import resource
 
 import torch
 
+from contracts.packs import PackReader
+from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.objectives.registry import objective_class
+from megatron_cdt.objectives.row import NO_LABEL, whole_row
+from megatron_cdt.training.data_order import rows_of_step
+from megatron_cdt.training.settings import TrainSettings
 
 # Part of the device's name: dense TFLOP/s of bf16 and of fp32 without TF32, from NVIDIA's data sheets. First match.
 PEAK_TFLOPS = {
@@ -20,6 +26,16 @@ PEAK_TFLOPS = {
     "L40S": {"bfloat16": 362.0, "float32": 91.6},
     "B200": {"bfloat16": 2250.0},
 }
+
+
+def step_flops(architecture: Architecture, pack: PackReader, settings: TrainSettings, step: int) -> float:
+    """Operations of an optimizer step, over all processes; a row without labels is not computed."""
+    rows = rows_of_step(step, num_rows=len(pack), batch_rows=settings.global_batch_rows, seed=settings.seed)
+    wholes = (whole_row(pack.row(index)) for index in rows)
+    method = objective_class(settings.method)
+    return sum(
+        method.row_flops(architecture, row, settings.section) for row in wholes if (row.labels_N != NO_LABEL).any()
+    )
 
 
 def device_peak_tflops(dtype: str) -> float | None:

@@ -22,21 +22,19 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME, load_model_checkpoint
 from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.engine.fp8 import check_fp8
-from megatron_cdt.engine.model import LanguageModel, build_model
+from megatron_cdt.engine.model import LanguageModel, ModelOptions, build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
-from megatron_cdt.training import history
 from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
 from megatron_cdt.training.determinism import make_deterministic
 from megatron_cdt.training.dry_run import dry_run
 from megatron_cdt.training.inputs import Inputs, Paths, code_roots, open_inputs, run_fingerprint
 from megatron_cdt.training.launch import die_with_launcher, is_launched, launch_processes
-from megatron_cdt.training.loop import Run, train
+from megatron_cdt.training.loop import RESUME_EXIT_CODE, Run, StopRequest, train
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
-from megatron_cdt.training.run_folder import claim_run_folder, cut_records_back, read_fingerprint
+from megatron_cdt.training.run_folder import claim_run_folder, cut_records_back, note_event, read_fingerprint
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.sinks import check_sinks
-from megatron_cdt.training.stop import RESUME_EXIT_CODE, StopRequest
 from megatron_cdt.training.telemetry import say
 
 DONE = "done.json"
@@ -104,9 +102,9 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
     inputs = open_inputs(paths, settings)
     lock = claim(folder, settings, inputs, arguments.if_changed)
     state, progress = resume_or_start(folder, inputs, settings, groups)
-    history.note(folder, "start")
+    note_event(folder, "start")
     finished = train(Run(settings, folder, inputs.pack, inputs.validation, state), progress, stop)
-    history.note(folder, "end")
+    note_event(folder, "end")
     if finished:
         export(output, folder, state, settings, inputs)
     elif dist.get_rank() == 0:
@@ -157,11 +155,13 @@ def model_to_train(architecture: Architecture, settings: TrainSettings, groups) 
     return build_model(
         architecture,
         groups,
-        dtype=getattr(torch, settings.dtype),
-        fp32_residual=settings.fp32_residual,
-        sequence_parallel=settings.layout.sequence_parallel,
-        recompute=settings.recompute,
-        deterministic=settings.deterministic,
+        ModelOptions(
+            dtype=getattr(torch, settings.dtype),
+            fp32_residual=settings.fp32_residual,
+            sequence_parallel=settings.layout.sequence_parallel,
+            recompute=settings.recompute,
+            deterministic=settings.deterministic,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from benches.train.cases import LLAMA_3_8B, RowShape, build_bench_model, build_row, denoising_step, plain_step
 from benches.train.flops import ForwardFlops, count_flops, least_flops, least_ratio
+from megatron_cdt.engine.model import ModelOptions
 from megatron_cdt.objectives.cdt.objective import frozen
 from megatron_cdt.objectives.cross_entropy import HeadCrossEntropy
 
@@ -71,7 +72,7 @@ def test_both_steps_do_no_more_than_the_least(groups, tiny_architecture, segment
 @pytest.mark.parametrize("recompute", ["selective", "full"])
 def test_recomputation_costs_what_the_formula_says(groups, tiny_architecture, recompute):
     shape = RowShape("", (32,))
-    model = build_bench_model(tiny_architecture, groups, recompute=recompute)
+    model = build_bench_model(tiny_architecture, groups, ModelOptions(recompute=recompute))
     row = build_row(shape, tiny_architecture.vocab_size, groups)
     forward = ForwardFlops.of(tiny_architecture, shape, row.num_labels, causal_half=False)
     for step, denoising in ((plain_step(groups), False), (denoising_step(groups), True)):

@@ -8,6 +8,7 @@ from benches.train.activations import detection_bytes, saved_bytes, training_byt
 from benches.train.allocations import PeakAllocation
 from benches.train.cases import RowShape, build_bench_model, build_row, scaled_llama
 from benches.train.loss_memory import chunked_peak, gradient_bytes, whole_peak
+from megatron_cdt.engine.model import ModelOptions
 from megatron_cdt.objectives import cross_entropy
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
@@ -57,7 +58,7 @@ def test_kept_storages_count_once_and_parameters_not_at_all():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_detection_keeps_at_most_six_tenths_of_training(groups, dtype):
     architecture = scaled_llama(hidden=256, layers=2, vocabulary=64)
-    model = build_bench_model(architecture, groups, dtype=dtype, fp32_residual=dtype is torch.bfloat16)
+    model = build_bench_model(architecture, groups, ModelOptions(dtype=dtype, fp32_residual=dtype is torch.bfloat16))
     row = build_row(RowShape("", (32,)), 64, groups)
     assert 0 < detection_bytes(model, row, groups) <= 0.6 * training_bytes(model, row, groups)
 

@@ -23,7 +23,7 @@ BUILD = ("eval.commands.build", "eval.benchmarks.ruler.niah:build")
 SCORE = ("eval.commands.score", "eval.benchmarks.ruler.score:score")
 STAGES = {
     "tokenizer": ("data_prep.commands.tokenizer", "data_prep.sources.text"),
-    "tokenize": ("data_prep.commands.tokenize", "data_prep.sources.text", "data_prep.tokens.encode_document"),
+    "tokenize": ("data_prep.commands.tokenize", "data_prep.sources.text", "data_prep.tokens.encode:document_encoder"),
     "pack": ("data_prep.commands.pack",),
     "train": ("megatron_cdt.training.train_command", "megatron_cdt.objectives.cdt.objective"),
     "build": BUILD,

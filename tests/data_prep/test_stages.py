@@ -18,7 +18,7 @@ def settings_behind(*names: str) -> set[str]:
 
 
 def test_an_edit_to_packing_leaves_tokenizing_alone_and_the_other_way_round() -> None:
-    sources = ("data_prep.sources.pg19", "data_prep.tokens.encode_document")
+    sources = ("data_prep.sources.pg19", "data_prep.tokens.encode:document_encoder")
     tokenize = modules_behind("data_prep.commands.tokenize", *sources)
     pack = modules_behind("data_prep.commands.pack")
     assert {"data_prep.tokens.shard", "data_prep.sources.pg19", "contracts.tokenizer"} <= tokenize
@@ -31,9 +31,11 @@ def test_an_edit_to_packing_leaves_tokenizing_alone_and_the_other_way_round() ->
 
 
 def test_an_edit_to_samples_leaves_books_alone_and_mixing_leaves_packing() -> None:
-    roots = ("data_prep.commands.tokenize", "data_prep.sources.pg19", "data_prep.tokens.encode_document")
-    unwanted = ("longmit", "longalpaca", "encode_sample", "encode_drill")
-    assert not {name for name in modules_behind(*roots) if name.endswith(unwanted)}
+    roots = ("data_prep.commands.tokenize", "data_prep.sources.pg19", "data_prep.tokens.encode:document_encoder")
+    assert not {name for name in modules_behind(*roots) if name.endswith(("longmit", "longalpaca"))}
+    encoding = set(reached_code(*roots)["data_prep.tokens.encode"])
+    assert "DocumentEncoder" in encoding
+    assert not encoding & {"SampleEncoder", "DrillEncoder", "Conversation"}
     assert "MixSettings" not in settings_behind(*roots)
     assert not {name for name in modules_behind("data_prep.commands.pack") if "mix" in name}
 

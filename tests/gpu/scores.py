@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from megatron_cdt.engine.device import megatron_calls
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.options import Layout
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.config import read_architecture
@@ -40,7 +40,7 @@ def scores(folder: str, dtype: torch.dtype) -> dict[str, np.ndarray]:
     groups = start_processes(Layout())
     architecture = read_architecture(folder)
     with megatron_calls():
-        model = build_model(architecture, groups, dtype=dtype, fp32_residual=dtype is not torch.float32)
+        model = build_model(architecture, groups, ModelOptions(dtype=dtype, fp32_residual=dtype is not torch.float32))
         load_weights(model, folder, groups)
         row = row_of(architecture.vocab_size, groups)
         found = detect(model, row, model.embed(row.input_ids_T), reduction="sum", groups=groups)

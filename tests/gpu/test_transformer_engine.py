@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.norm import rms_norm
 from megatron_cdt.engine.transformer_engine import FusedAttention
 from megatron_cdt.huggingface.config import write_config
@@ -89,7 +89,7 @@ def test_in_bf16_it_is_as_near_to_fp32_as_the_cpu_is_in_bf16(hf_folder, on_cpu):
 
 
 def model_of(groups, **options):
-    model = build_model(ARCHITECTURE, groups, dtype=torch.bfloat16, fp32_residual=True, **options)
+    model = build_model(ARCHITECTURE, groups, ModelOptions(dtype=torch.bfloat16, fp32_residual=True, **options))
     initialize_weights(model, ARCHITECTURE, 3, groups)
     return model
 

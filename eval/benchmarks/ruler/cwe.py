@@ -10,8 +10,7 @@ from random import Random
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.benchmarks.ruler.prompts import prompt_of, ruler_sample
-from eval.benchmarks.ruler.words import all_words, english_words
+from eval.benchmarks.ruler.wording import all_words, english_words, prompt_of, ruler_sample
 from eval.building.context import BuildContext, Built
 from eval.building.filling import cumulative, fill, piece_tokens
 

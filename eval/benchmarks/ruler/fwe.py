@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 from scipy.special import zeta
 
-from eval.benchmarks.ruler.prompts import prompt_of, ruler_sample
+from eval.benchmarks.ruler.wording import prompt_of, ruler_sample
 from eval.building.context import BuildContext, Built
 from eval.building.filling import fill, piece_tokens
 

@@ -19,8 +19,7 @@ from eval.benchmarks.ruler.haystacks import (
     essay_text,
     hide_in_lines,
 )
-from eval.benchmarks.ruler.prompts import needle_prompt, noise, ruler_sample, wording
-from eval.benchmarks.ruler.words import random_key
+from eval.benchmarks.ruler.wording import needle_prompt, noise, random_key, ruler_sample, wording
 from eval.building.context import BuildContext, Built
 from eval.building.filling import fill
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
-from eval.benchmarks.ruler.prompts import prompt_of, ruler_sample, wording
+from eval.benchmarks.ruler.wording import prompt_of, ruler_sample, wording
 from eval.building.context import BuildContext, Built
 from eval.building.filling import cumulative, fill, piece_tokens
 

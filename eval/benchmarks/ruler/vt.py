@@ -9,7 +9,7 @@ from itertools import pairwise
 from random import Random
 
 from eval.benchmarks.ruler.haystacks import NoiseLines
-from eval.benchmarks.ruler.prompts import noise, prompt_of, ruler_sample
+from eval.benchmarks.ruler.wording import noise, prompt_of, ruler_sample
 from eval.building.context import BuildContext, Built
 from eval.building.filling import fill
 

@@ -14,10 +14,10 @@ from data_prep.sources import drills
 from data_prep.sources.drills import words
 from data_prep.sources.drills.sample import digest_of
 from data_prep.sources.source import Document, Drill, open_source
-from data_prep.tokens.encode_drill import encoder_of
+from data_prep.tokens.encode import drill_encoder
 from eval.benchmarks.hops import stories as probe
 from eval.benchmarks.ruler.niah import NEEDLE_TASKS, needle_sentence
-from eval.benchmarks.ruler.prompts import needle_prompt, noise
+from eval.benchmarks.ruler.wording import needle_prompt, noise
 
 PG19 = Path(__file__).resolve().parents[3] / "resources" / "pg19"
 MOVED = re.compile(r"(\w+) (?:walked|moved|went|went back|journeyed|travelled) to the (\w+)\.")
@@ -205,7 +205,7 @@ def test_what_is_held_out_is_never_drawn() -> None:
 def test_answers_and_the_end_are_learned_and_nothing_else(tokenizer_folder: Path) -> None:
     tokenizer = load_tokenizer(tokenizer_folder)
     corpus = CorpusSettings(source="drills", path="-", drills=DrillSettings())
-    encoder = encoder_of(tokenizer, TokenizeSettings(), corpus, "")
+    encoder = drill_encoder(tokenizer, TokenizeSettings(), corpus, "")
     for record in generated(samples=60):
         encoded = encoder.encode(record)
         if isinstance(record, Document):

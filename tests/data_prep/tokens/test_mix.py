@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.packs import PackReader
+from data_prep.commands.mix import draw, shares
 from data_prep.settings import MixPart, paper_mix
-from data_prep.tokens.draw import draw, shares
 from data_prep.tokens.reader import TokensReader
 from tests.data_prep.records import longalpaca_record, longmit_record, write_jsonl
 

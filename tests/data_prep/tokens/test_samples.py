@@ -18,7 +18,7 @@ from data_prep.sources.longalpaca import sample_of as longalpaca_sample
 from data_prep.sources.longmit import sample_of as longmit_sample
 from data_prep.sources.record_files import Record
 from data_prep.sources.source import Sample
-from data_prep.tokens.encode_sample import SampleEncoder, encoder_of
+from data_prep.tokens.encode import SampleEncoder, sample_encoder
 from data_prep.tokens.reader import TokensReader
 from tests.data_prep.conftest import TEMPLATE
 from tests.data_prep.records import REAL, longalpaca_record, longmit_record, real_longmit_records, write_jsonl
@@ -35,7 +35,7 @@ messages = st.lists(
 
 def encoder(tokenizer: Tokenizer, template: str = TEMPLATE, **samples: object) -> SampleEncoder:
     settings = TokenizeSettings(samples=SampleSettings(min_tokens=1, min_evidence=0, **samples))
-    return encoder_of(tokenizer, settings, CORPUS, template)
+    return sample_encoder(tokenizer, settings, CORPUS, template)
 
 
 def pieces(tokenizer: Tokenizer, ids: np.ndarray) -> str:
@@ -147,7 +147,7 @@ def test_longalpaca_asks_the_instruction_as_it_is() -> None:
 )
 def test_samples_that_are_not_wanted_say_why(tokenizer: Tokenizer, samples: dict, reason: str | None) -> None:
     settings = TokenizeSettings(samples=SampleSettings(**({"min_tokens": 1, "min_evidence": 0} | samples)))
-    encoded = encoder_of(tokenizer, settings, CORPUS, TEMPLATE).encode(longmit(longmit_record(6, 3)))
+    encoded = sample_encoder(tokenizer, settings, CORPUS, TEMPLATE).encode(longmit(longmit_record(6, 3)))
     assert encoded.left_out == reason
 
 
@@ -244,7 +244,7 @@ def test_an_answer_that_no_special_token_ends_gets_eos_or_is_refused(tokenizer: 
     assert encoded.ids[-1] == tokenizer.eos_id
     assert encoded.label_spans[-1][1] == len(encoded.ids)
     with pytest.raises(InputError, match="no special token ends an answer"):
-        encoder_of(tokenizer, TokenizeSettings(eos=False), CORPUS, template)
+        sample_encoder(tokenizer, TokenizeSettings(eos=False), CORPUS, template)
 
 
 @pytest.mark.parametrize("field", ["all_docs", "clue_docs", "question", "answer", "type", "language"])

@@ -4,7 +4,7 @@ import pytest
 
 from contracts import command_line
 from eval.__main__ import COMMANDS
-from eval.scoring.task_mean import aggregate
+from eval.scoring.scored import aggregate
 
 
 def run(*words) -> int:

@@ -11,7 +11,7 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from contracts.errors import InputError
-from eval.building.prompt_writer import PromptWriter
+from eval.building.prompts import PromptWriter
 from eval.inference.rag import Contriever, Retriever, bm25_scores, chunks, opener, words
 from eval.inference.settings import RagSettings
 

@@ -12,7 +12,7 @@ from megatron_cdt.engine.checkpoint import (
     reproducible_files,
     save_model_checkpoint,
 )
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout
 from tests.megatron_cdt.distributed import run_distributed, start_layout
 
@@ -71,7 +71,7 @@ def test_one_process_to_tp2_to_cp2_to_one_process_keeps_every_bit(saved, tmp_pat
 
 
 def test_a_bf16_checkpoint_fills_an_fp32_model_with_the_same_values(tmp_path, groups, tiny_architecture):
-    model = build_model(tiny_architecture, groups, dtype=torch.bfloat16)
+    model = build_model(tiny_architecture, groups, ModelOptions(dtype=torch.bfloat16))
     save_model_checkpoint(model, tiny_architecture, tmp_path / "start", groups)
     wide = build_model(tiny_architecture, groups)
     load_model_checkpoint(wide, tmp_path / "start", groups)

@@ -5,7 +5,7 @@ import torch
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
 
 from megatron_cdt.engine.device import megatron_calls
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.names import tensor_shapes
@@ -30,7 +30,7 @@ def gradients(folder, layout, sequence_parallel):
     """The whole tensors' gradients of the mean loss of a row, as training takes them; None but on the first rank."""
     groups = start_layout(layout)
     architecture = read_architecture(folder)
-    model = build_model(architecture, groups, sequence_parallel=sequence_parallel)
+    model = build_model(architecture, groups, ModelOptions(sequence_parallel=sequence_parallel))
     load_weights(model, folder, groups)
     ids = random_row(LENGTH).tolist()
     with megatron_calls():

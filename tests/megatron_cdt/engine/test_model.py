@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout
 from megatron_cdt.engine.zigzag import local_token_indices, row_order
 from tests.megatron_cdt.distributed import run_distributed, start_layout
@@ -106,7 +106,7 @@ def test_segments_of_a_packed_row_score_as_they_do_alone(tmp_path, groups):
 
 
 def test_bf16_weights_stay_bf16(tmp_path, groups, tiny_architecture):
-    model = build_model(tiny_architecture, groups, dtype=torch.bfloat16)
+    model = build_model(tiny_architecture, groups, ModelOptions(dtype=torch.bfloat16))
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
     # Rotary angles in bf16 would be wrong beyond position 256.
     assert model.rotary_pos_emb.inv_freq.dtype is torch.float32

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from contracts.errors import InputError
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.huggingface.fresh import FreshWeights, initialize_weights
@@ -33,7 +33,7 @@ def assert_same_tensors(left: Path, right: Path) -> None:
 
 def through_megatron(source: Path, target: Path, groups, **options) -> None:
     architecture = read_architecture(source)
-    model = build_model(architecture, groups, dtype=getattr(torch, architecture.dtype))
+    model = build_model(architecture, groups, ModelOptions(dtype=getattr(torch, architecture.dtype)))
     load_weights(model, source, groups)
     save_model(model, architecture, target, groups, **options)
 

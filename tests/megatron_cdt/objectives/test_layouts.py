@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 
 from megatron_cdt.engine.device import megatron_calls
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes, sum_over
 from megatron_cdt.engine.pipeline import is_last_stage
 from megatron_cdt.huggingface.config import read_architecture
@@ -55,7 +55,7 @@ def one_step(folder: str, groups, options: dict, method: str, labelled: str) -> 
     architecture = read_architecture(folder)
     ids, labels, real = packed_row_parts(labelled)
     with megatron_calls():
-        model = build_model(architecture, groups, **options)
+        model = build_model(architecture, groups, ModelOptions(**options))
         load_weights(model, folder, groups)
         row = cut_row(WholeRow(ids, labels, real, SEGMENTS, answers_only=labelled == "answer"), groups)
         settings = MethodSettings(method=method, **{name: METHODS[name] for name in METHODS if name == method})

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from contracts.packs import PackReader
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.training.checkpoint import TrainingState
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
@@ -26,7 +26,9 @@ def metrics_of(tiny_model, tiny_architecture, groups, tmp_path):
                 dtype="bfloat16", learning_rate=1e-4, min_learning_rate=0.0, cdt={"residual_dtype": residual_dtype}
             )
         )
-        model = build_model(tiny_architecture, groups, dtype=torch.bfloat16, fp32_residual=settings.fp32_residual)
+        model = build_model(
+            tiny_architecture, groups, ModelOptions(dtype=torch.bfloat16, fp32_residual=settings.fp32_residual)
+        )
         # TransformerEngine's layers, on a GPU, have a state of their own beside the weights.
         model.load_state_dict(tiny_model.state_dict(), strict=False)
         ddp = wrap_model(model, groups)

@@ -10,7 +10,7 @@ import torch
 from contracts.errors import InputError
 from contracts.packs import PackReader
 from megatron_cdt.engine import checkpoint_writer
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.training.checkpoint import (
     Progress,
@@ -37,7 +37,7 @@ def pack(tmp_path) -> PackReader:
 
 
 def fresh_state(architecture, settings, groups) -> TrainingState:
-    model = build_model(architecture, groups, dtype=getattr(torch, settings.dtype))
+    model = build_model(architecture, groups, ModelOptions(dtype=getattr(torch, settings.dtype)))
     ddp = wrap_model(model, groups)
     return TrainingState(ddp, build_optimizer(ddp, settings, groups), architecture, groups)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from contracts.packs import PackReader
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.options import Layout
 from megatron_cdt.engine.parallel import stop_processes
 from megatron_cdt.huggingface.config import read_architecture
@@ -22,11 +22,11 @@ from megatron_cdt.objectives.cdt.objective import detect
 from megatron_cdt.objectives.row import local_row
 from megatron_cdt.training.checkpoint import Progress, TrainingState, load_newest_checkpoint
 from megatron_cdt.training.data_order import rows_of_step
+from megatron_cdt.training.loop import validation_loss
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
 from megatron_cdt.training.saving import CheckpointSaver
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import train_step
-from megatron_cdt.training.validation import validation_loss
 from tests.megatron_cdt.distributed import run_distributed, start_layout
 from tests.megatron_cdt.huggingface.models import VOCAB, random_llama
 from tests.megatron_cdt.training.job import train_settings, write_pack
@@ -114,7 +114,7 @@ def steps(folder: Path, groups, options: dict, case: tuple[str, str, bool]) -> d
 def state_of(folder: Path, settings: TrainSettings, groups, options: dict) -> TrainingState:
     """Model and optimizer with the folder's weights."""
     architecture = read_architecture(folder)
-    model = build_model(architecture, groups, **options)
+    model = build_model(architecture, groups, ModelOptions(**options))
     load_weights(model, folder, groups)
     ddp = wrap_model(model, groups)
     return TrainingState(ddp, build_optimizer(ddp, settings, groups), architecture, groups)

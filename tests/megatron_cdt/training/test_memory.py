@@ -6,7 +6,7 @@ import torch
 
 from benches.train.cases import LLAMA_3_8B
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
 from megatron_cdt.training.memory import activation_bytes, layer_activation_bytes, parameters, rank_memory
 from megatron_cdt.training.settings import TrainSettings
@@ -58,7 +58,9 @@ def kept_bytes(model: torch.nn.Module, groups) -> int:
 def test_activations_are_within_a_tenth_of_what_autograd_keeps(groups, family, recompute, dtype, method):
     shape, wanted = architecture(family=family), settings(method=method, dtype=dtype, recompute=recompute)
     model = build_model(
-        shape, groups, dtype=getattr(torch, dtype), recompute=recompute, fp32_residual=wanted.fp32_residual
+        shape,
+        groups,
+        ModelOptions(dtype=getattr(torch, dtype), recompute=recompute, fp32_residual=wanted.fp32_residual),
     )
     estimated = activation_bytes(shape, wanted, TOKENS)
     if recompute == "full":

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_cdt.training.schedule import learning_rate_at
+from megatron_cdt.training.optimizer import learning_rate_at
 from megatron_cdt.training.settings import TrainSettings
 
 

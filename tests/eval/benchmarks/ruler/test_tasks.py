@@ -11,7 +11,7 @@ import pytest
 from eval.benchmarks.ruler import cwe, fwe, niah, qa, vt
 from eval.benchmarks.ruler.haystacks import DEPTHS
 from eval.benchmarks.ruler.niah import NEEDLE_TASKS
-from eval.benchmarks.ruler.prompts import noise
+from eval.benchmarks.ruler.wording import noise
 from tests.real_records import REAL_RECORDS
 
 REAL = REAL_RECORDS / "ruler"

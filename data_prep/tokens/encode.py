@@ -1,11 +1,18 @@
-"""Samples to tokens: the chat template around question and answer, the answer's tokens as labels, evidence as spans.
+"""What a record becomes: documents, drills and samples as tokens, with spans of what is learned and what it rests on.
 
-in : a Sample      out: Encoded; one that the settings do not want says why
-Invariants: the ids are those of the rendered conversation, special tokens of the template as such; labels are the
-answer's tokens and those that end its turn, so that the model learns to stop; nothing of the prompt is learned.
+in : a Document, Drill or Sample      out: Encoded, or a BadRecord where it has no tokens; an unwanted one says why
+Spans are half-open and counted in tokens from the start of the record.
+A document is its whole text, with the BOS and EOS of the settings. So is a drill, whose
+answers are labels, and what they rest on evidence; a token is learned if any of its characters is an answer's, and the
+EOS where the text ends in an answer.
+A sample is the chat template around question and answer: its ids are those of the rendered conversation, special tokens
+of the template as such; labels are the answer's tokens and those that end its turn, so that the model learns to stop;
+nothing of the prompt is learned.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -13,11 +20,60 @@ from contracts.chat_template import ChatFrame, chat_frame
 from contracts.errors import InputError
 from contracts.tokenizer import Tokenizer
 from data_prep.settings import CorpusSettings, SampleSettings, TokenizeSettings
-from data_prep.sources.source import BadRecord, Sample
-from data_prep.tokens.encode_document import NO_TOKENS, Encoded, TokenSpans
+from data_prep.sources.source import BadRecord, Document, Drill, Sample, with_line_ends
+
+TokenSpans = list[tuple[int, int]]
+NO_TOKENS = np.zeros(0, dtype=np.int32)
 
 # A mark on the characters of a run: what they are.
 Mark = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The tokens of one record."""
+
+    ids: np.ndarray  # int32 [tokens]
+    characters: int  # of the record as published
+    added: int = 0  # special tokens among the ids: BOS, EOS, those of a chat template
+    dropped_characters: Mapping[str, int] = field(default_factory=dict)  # {reason: characters} of a record that is kept
+    label_spans: TokenSpans | None = None  # None: every token is learned
+    evidence_spans: TokenSpans | None = None  # None: not known
+    left_out: str | None = None  # the reason why the settings do not want this record
+
+
+class Encoder(Protocol):
+    """Turns the records of one kind of source into tokens."""
+
+    def encode(self, record: Document | Sample) -> Encoded | BadRecord:
+        """The tokens of a record; a BadRecord where it has none."""
+
+
+class DocumentEncoder:
+    """See Encoder."""
+
+    def __init__(self, tokenizer: Tokenizer, settings: TokenizeSettings, corpus: CorpusSettings) -> None:
+        self.tokenizer = tokenizer
+        self.line_ends = corpus.line_ends
+        self.before = [tokenizer.bos_id] if settings.bos else []
+        self.after = [tokenizer.eos_id] if settings.eos else []
+
+    def encode(self, record: Document) -> Encoded | BadRecord:
+        text = with_line_ends(record.text, self.line_ends)
+        tokens = self.tokenizer.encode_array(text)
+        if not len(tokens):
+            return BadRecord(record.where, "no tokens", f"document {record.id} has no tokens", "remove it")
+        added = len(self.before) + len(self.after)
+        ids = np.concatenate([self.before, tokens, self.after]).astype(np.int32) if added else tokens
+        returns = len(record.text) - len(text)
+        return Encoded(ids, len(record.text), added, {"CR of CRLF line ends": returns} if returns else {})
+
+
+def document_encoder(
+    tokenizer: Tokenizer, settings: TokenizeSettings, corpus: CorpusSettings, template: str
+) -> DocumentEncoder:
+    """The encoder of a process; documents need no chat template."""
+    return DocumentEncoder(tokenizer, settings, corpus)
 
 
 @dataclass
@@ -68,7 +124,7 @@ class Conversation:
 
 
 class SampleEncoder:
-    """See data_prep.tokens.encode_document.Encoder."""
+    """See Encoder."""
 
     def __init__(self, tokenizer: Tokenizer, settings: TokenizeSettings, frame: ChatFrame) -> None:
         self.tokenizer = tokenizer
@@ -164,10 +220,42 @@ def joined(spans: TokenSpans) -> TokenSpans:
     return merged
 
 
-def encoder_of(
+def sample_encoder(
     tokenizer: Tokenizer, settings: TokenizeSettings, corpus: CorpusSettings, template: str
 ) -> SampleEncoder:
     """The encoder of a process."""
     date = settings.samples.template_date
     frame = chat_frame(template, tokenizer.special_tokens, tokenizer.bos_id, tokenizer.eos_id, date)
     return SampleEncoder(tokenizer, settings, frame)
+
+
+class DrillEncoder:
+    """See Encoder."""
+
+    def __init__(self, tokenizer: Tokenizer, settings: TokenizeSettings, corpus: CorpusSettings) -> None:
+        self.tokenizer, self.settings = tokenizer, settings
+        self.passages = DocumentEncoder(tokenizer, settings.model_copy(update={"eos": False}), corpus)
+
+    def encode(self, record: Drill | Document) -> Encoded | BadRecord:
+        if isinstance(record, Document):
+            # A passage ends anywhere: no EOS is learned there.
+            return self.passages.encode(record)
+        made = Conversation(self.tokenizer)
+        if self.settings.bos:
+            made.add_outside(self.tokenizer.bos_id)
+        marks = [("answer", *span) for span in record.answers] + [("evidence", *span) for span in record.evidence]
+        made.add_text(record.text, marks)
+        made.encode()
+        if self.settings.eos:
+            ends_in_answer = bool(record.answers) and record.answers[-1][1] == len(record.text)
+            made.add_outside(self.tokenizer.eos_id, "answer" if ends_in_answer else None)
+        labels, evidence = (joined(made.spans.get(kind, [])) for kind in ("answer", "evidence"))
+        ids = np.array(made.ids, dtype=np.int32)
+        return Encoded(ids, len(record.text), made.added, label_spans=labels, evidence_spans=evidence)
+
+
+def drill_encoder(
+    tokenizer: Tokenizer, settings: TokenizeSettings, corpus: CorpusSettings, template: str
+) -> DrillEncoder:
+    """The encoder of a process; drills need no chat template."""
+    return DrillEncoder(tokenizer, settings, corpus)

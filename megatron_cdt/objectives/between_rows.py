@@ -15,8 +15,10 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from torch import Tensor
 
 from megatron_cdt.engine.device import device
+from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import speaks_for_row
+from megatron_cdt.objectives.cross_entropy import head_input
 from megatron_cdt.objectives.row import LocalRow
 
 # This rank's differentiable part of a row's representation, fp64 [H]: over context ranks and stages the parts add up.
@@ -45,6 +47,11 @@ def losses_between(
     (slope_SH,) = torch.autograd.grad(losses_S.sum(), all_SH)
     for row, place in zip(rows, places_R, strict=True):
         yield with_value(represent(row) @ slope_SH[place], losses_S[place].detach(), groups)
+
+
+def states_of_row(model: LanguageModel, row: LocalRow, groups: ProcessGroupCollection) -> Tensor:
+    """The final hidden states of this context rank's tokens, for a representation: [T, H]; [0, H] on earlier stages."""
+    return head_input(model, model.embed(row.input_ids_T), row, groups, of_head=False)
 
 
 def gather_rows(own_RH: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, list[int]]:

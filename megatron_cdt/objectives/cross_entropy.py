@@ -66,12 +66,20 @@ def token_losses(model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, gr
     return losses_T
 
 
-def head_input(model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection) -> Tensor:
-    """The final hidden states of all this context rank's tokens: [T, H]; [0, H] on a stage without the head."""
+def head_input(
+    model: LanguageModel, embeddings_TBH: Tensor, row: LocalRow, groups: ProcessGroupCollection, *, of_head: bool = True
+) -> Tensor:
+    """The final hidden states of all this context rank's tokens: [T, H]; [0, H] on a stage without the head.
+
+    `of_head`: what the backward pass brings is of each tensor parallel rank's vocabulary slice. A loss of the states
+    themselves, without the head, has the whole gradient on every rank.
+    """
     hidden_TBH = model.hidden_states(embeddings_TBH, row.packing)
     if model.config.sequence_parallel and model.post_process:
-        # Its backward sums the vocabulary slices' gradients and scatters them over the sequence, in one go.
-        hidden_TBH = gather_from_sequence_parallel_region(hidden_TBH, group=groups.tp)
+        # Its backward scatters the gradient over the sequence, and of the head's slices the sum, in one go.
+        hidden_TBH = gather_from_sequence_parallel_region(
+            hidden_TBH, tensor_parallel_output_grad=of_head, group=groups.tp
+        )
     return hidden_TBH.squeeze(1)
 
 

@@ -11,13 +11,12 @@ import torch.nn.functional as F
 from contracts.packs import PackReader
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.device import megatron_calls
-from megatron_cdt.engine.model import build_model
+from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
 from megatron_cdt.huggingface.fresh import initialize_weights
 from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.weights import whole_tensors
-from megatron_cdt.objectives.between_rows import losses_between
-from megatron_cdt.objectives.cross_entropy import head_input
+from megatron_cdt.objectives.between_rows import losses_between, states_of_row
 from megatron_cdt.objectives.method import Method
 from megatron_cdt.objectives.objective import Column, Objective
 from megatron_cdt.objectives.registry import METHODS
@@ -36,7 +35,7 @@ STEPS = 2
 
 def two_views(model, row, groups) -> torch.Tensor:
     """This rank's part of the mean states of a row's even and of its odd places: fp64 [2H]."""
-    hidden_TH = head_input(model, model.embed(row.input_ids_T), row, groups).double()
+    hidden_TH = states_of_row(model, row, groups).double()
     if not model.post_process:
         return hidden_TH.sum(0).repeat(2)
     even_T = torch.from_numpy(row.whole.real_N & (np.arange(len(row.whole.real_N)) % 2 == 0))
@@ -80,19 +79,19 @@ FIRST_ROWS = rows_of_step(1, num_rows=10, batch_rows=4, seed=TrainSettings(**SET
 WITHOUT_LABELS = {FIRST_ROWS[1]}
 
 
-def model_of(groups):
+def model_of(groups, sequence_parallel: bool = False):
     architecture = Architecture(**ARCHITECTURE)
-    model = build_model(architecture, groups)
+    model = build_model(architecture, groups, ModelOptions(sequence_parallel=sequence_parallel))
     initialize_weights(model, architecture, 5, groups)
     return model
 
 
-def trained(pack: str, layout: dict) -> tuple[list[dict], dict | None]:
+def trained(pack: str, layout: dict, sequence_parallel: bool = False) -> tuple[list[dict], dict | None]:
     """Metrics of some steps of the contrastive method, and the weights after them (on the rank that has them whole)."""
     METHODS["ce"] = Method("contrastive", f"{__name__}:Contrastive")
     groups = start_processes(Layout(**layout))
     settings = TrainSettings(**SETTINGS)
-    model = model_of(groups)
+    model = model_of(groups, sequence_parallel)
     ddp = wrap_model(model, groups)
     state = TrainingState(ddp, build_optimizer(ddp, settings, groups), Architecture(**ARCHITECTURE), groups)
     steps = [train_step(state, PackReader(pack), settings, step, 0).metrics for step in range(1, STEPS + 1)]
@@ -132,12 +131,12 @@ def test_the_first_step_in_one_process_is_that_of_all_rows_under_one_graph(pack,
 
 
 @pytest.mark.parametrize(
-    "layout",
-    [{}, {"context": 2}, {"pipeline": 2}],
-    ids=["dp2", "dp2-cp2", "dp2-pp2"],
+    ("layout", "sequence_parallel"),
+    [({}, False), ({"context": 2}, False), ({"pipeline": 2}, False), ({"tensor": 2}, False), ({"tensor": 2}, True)],
+    ids=["dp2", "dp2-cp2", "dp2-pp2", "dp2-tp2", "dp2-tp2-sp"],
 )
-def test_rows_of_other_data_parallel_ranks_are_negatives_of_the_same_loss(pack, alone, layout):
-    for steps, weights in run_distributed(trained, 2 * math.prod(layout.values()), pack, layout):
+def test_rows_of_other_data_parallel_ranks_are_negatives_of_the_same_loss(pack, alone, layout, sequence_parallel):
+    for steps, weights in run_distributed(trained, 2 * math.prod(layout.values()), pack, layout, sequence_parallel):
         for step, wanted in zip(steps, alone[0], strict=True):
             assert step == pytest.approx(wanted, rel=1e-6)
         for name, weight in (weights or {}).items():

@@ -26,7 +26,7 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel, ModelOptions, build_model
 from megatron_cdt.engine.options import Recompute
 from megatron_cdt.engine.transformer_engine import uses_transformer_engine
-from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.cdt import DETECTION_IN_FP8, CdtSettings
 from megatron_cdt.objectives.cdt.objective import detect
 from megatron_cdt.objectives.row import LocalRow
 from megatron_cdt.training.throughput import device_peak_tflops
@@ -167,7 +167,7 @@ def length_rows(
 def mask_agreement(model: LanguageModel, row: LocalRow, groups) -> float:
     """The share of a row's tokens that detection in FP8 and in the model's dtype call the same."""
     masks = [
-        detect(model, row, model.embed(row.input_ids_T), reduction="sum", groups=groups, precision=precision).noise_T
-        for precision in ("model", "fp8")
+        detect(model, row, model.embed(row.input_ids_T), reduction="sum", groups=groups, fp8=fp8).noise_T
+        for fp8 in (None, DETECTION_IN_FP8)
     ]
     return (masks[0] == masks[1]).double().mean().item()

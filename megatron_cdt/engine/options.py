@@ -10,6 +10,14 @@ Recompute = Literal["none", "selective", "full"]
 
 
 @dataclass(frozen=True)
+class Fp8Pass:
+    """A pass in FP8, in the words of the settings that ask for it: their key, and how to do without."""
+
+    key: str
+    cure: str
+
+
+@dataclass(frozen=True)
 class Layout:
     """Sizes of the parallel dimensions, in processes; data parallel is what remains of the world."""
 

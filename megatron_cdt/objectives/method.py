@@ -6,6 +6,7 @@ A method with settings is a package: their class in its `__init__.py`, its Objec
 from dataclasses import dataclass
 
 from contracts.settings import Settings
+from megatron_cdt.engine.options import Fp8Pass
 
 
 class SectionSettings(Settings):
@@ -17,9 +18,9 @@ class SectionSettings(Settings):
         return False
 
     @property
-    def uses_fp8(self) -> bool:
-        """Whether a pass of the method runs in FP8."""
-        return False
+    def fp8_pass(self) -> Fp8Pass | None:
+        """The pass of the method that runs in FP8; None where none does."""
+        return None
 
 
 @dataclass(frozen=True)

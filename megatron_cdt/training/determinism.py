@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from contracts.errors import InputError
-from megatron_cdt.engine.options import Layout
+from megatron_cdt.engine.options import Fp8Pass, Layout
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,14 @@ KNOBS = (
 CURE = "or set deterministic: false and give up equal bytes"
 
 
-def check_promise(environment: Mapping[str, str], layout: Layout, *, on_gpu: bool, uses_fp8: bool = False) -> None:
+def check_promise(
+    environment: Mapping[str, str], layout: Layout, *, on_gpu: bool, fp8_pass: Fp8Pass | None = None
+) -> None:
     """Refuse what equal bytes cannot be promised for."""
-    if uses_fp8:
+    if fp8_pass:
         raise InputError(
-            f"deterministic: true refuses cdt.detection_precision fp8 (nobody has shown that it repeats its bits); "
-            f'set it to "model", {CURE}'
+            f"deterministic: true refuses {fp8_pass.key} fp8 (nobody has shown that it repeats its bits); "
+            f"{fp8_pass.cure}, {CURE}"
         )
     for knob in KNOBS if on_gpu else ():
         given = environment.get(knob.name, knob.accepted[0])
@@ -55,9 +57,9 @@ def check_promise(environment: Mapping[str, str], layout: Layout, *, on_gpu: boo
         )
 
 
-def make_deterministic(layout: Layout, *, on_gpu: bool, uses_fp8: bool = False) -> None:
+def make_deterministic(layout: Layout, *, on_gpu: bool, fp8_pass: Fp8Pass | None = None) -> None:
     """Set every knob of this process."""
-    check_promise(os.environ, layout, on_gpu=on_gpu, uses_fp8=uses_fp8)
+    check_promise(os.environ, layout, on_gpu=on_gpu, fp8_pass=fp8_pass)
     for knob in KNOBS:
         os.environ.setdefault(knob.name, knob.accepted[0])
     # An operator without a deterministic implementation raises from now on; never warn_only.

@@ -42,10 +42,10 @@ ROWS_LOOKED_AT = 2000
 def dry_run(paths: Paths, settings: TrainSettings, if_changed: str) -> str:
     """Check everything that can be checked without starting; returns the run's figures, one a line."""
     check_sinks(settings.sinks)
-    if settings.section.uses_fp8:
-        check_fp8(getattr(torch, settings.dtype))
+    if fp8_pass := settings.section.fp8_pass:
+        check_fp8(getattr(torch, settings.dtype), fp8_pass)
     if settings.deterministic:
-        check_promise(os.environ, settings.layout.engine_layout, on_gpu=has_gpu(), uses_fp8=settings.section.uses_fp8)
+        check_promise(os.environ, settings.layout.engine_layout, on_gpu=has_gpu(), fp8_pass=fp8_pass)
     inputs = open_inputs(paths, settings)
     check_divides(inputs.architecture, settings.layout.tensor, settings.layout.pipeline)
     check_labels(inputs.pack, settings)

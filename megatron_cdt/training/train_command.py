@@ -89,10 +89,10 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
         die_with_launcher()
     stop = StopRequest()
     check_sinks(settings.sinks)
-    if settings.section.uses_fp8:
-        check_fp8(getattr(torch, settings.dtype))
+    if fp8_pass := settings.section.fp8_pass:
+        check_fp8(getattr(torch, settings.dtype), fp8_pass)
     if settings.deterministic:
-        make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu(), uses_fp8=settings.section.uses_fp8)
+        make_deterministic(settings.layout.engine_layout, on_gpu=has_gpu(), fp8_pass=fp8_pass)
     if not has_gpu():
         torch.set_num_threads(settings.cpu_threads)
     groups = start_processes(settings.layout.engine_layout)

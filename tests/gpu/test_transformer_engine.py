@@ -16,7 +16,7 @@ from megatron_cdt.engine.norm import rms_norm
 from megatron_cdt.engine.transformer_engine import FusedAttention
 from megatron_cdt.huggingface.config import write_config
 from megatron_cdt.huggingface.fresh import initialize_weights
-from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.cdt import DETECTION_IN_FP8, CdtSettings
 from megatron_cdt.objectives.cdt.objective import ContextDenoising, detect
 from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.cross_entropy import add_product
@@ -143,8 +143,8 @@ def test_detection_leaves_every_parameter_gradient_untouched(groups, row):
 def test_detection_in_fp8_sees_most_tokens_as_the_exact_one_does(groups, row):
     model = model_of(groups)
     exact, coarse = (
-        detect(model, row, model.embed(row.input_ids_T), reduction="sum", groups=groups, precision=precision)
-        for precision in ("model", "fp8")
+        detect(model, row, model.embed(row.input_ids_T), reduction="sum", groups=groups, fp8=fp8)
+        for fp8 in (None, DETECTION_IN_FP8)
     )
     real = row.real_T
     agreement = (exact.noise_T == coarse.noise_T)[real].double().mean().item()

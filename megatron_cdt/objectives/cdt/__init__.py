@@ -7,7 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from megatron_cdt.engine.options import Fp8Pass
 from megatron_cdt.objectives.method import SectionSettings
+
+DETECTION_IN_FP8 = Fp8Pass("cdt.detection_precision", 'set cdt.detection_precision to "model"')
 
 
 class CdtSettings(SectionSettings):
@@ -41,6 +44,6 @@ class CdtSettings(SectionSettings):
         return self.residual_dtype == "float32"
 
     @property
-    def uses_fp8(self) -> bool:
+    def fp8_pass(self) -> Fp8Pass | None:
         """Detection, where it is asked for."""
-        return self.detection_precision == "fp8"
+        return DETECTION_IN_FP8 if self.detection_precision == "fp8" else None

@@ -21,6 +21,7 @@ from torch import Tensor
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.fp8 import fp8_layers
 from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.engine.options import Fp8Pass
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import learn_in_order
 from megatron_cdt.objectives.cdt import CdtSettings
@@ -106,7 +107,7 @@ class ContextDenoising(Objective):
             embeddings,
             reduction=self.settings.reduction,
             groups=self.groups,
-            precision=self.settings.detection_precision,
+            fp8=self.settings.fp8_pass,
         )
         detached = self.settings.embedding_gradient == "detached"
         denoisings = [self.denoising_of(model, *of_row) for of_row in zip(rows, embeddings, detections, strict=True)]
@@ -172,12 +173,10 @@ def detect(
     *,
     reduction: str,
     groups: ProcessGroupCollection,
-    precision: str = "model",
+    fp8: Fp8Pass | None = None,
 ) -> Detection:
     """Critical token detection (Eq. 2): one forward and one backward through the frozen model, in fp8 where asked."""
-    (detection,) = detect_in_rows(
-        model, [row], [embeddings_TBH], reduction=reduction, groups=groups, precision=precision
-    )
+    (detection,) = detect_in_rows(model, [row], [embeddings_TBH], reduction=reduction, groups=groups, fp8=fp8)
     return detection
 
 
@@ -188,7 +187,7 @@ def detect_in_rows(
     *,
     reduction: str,
     groups: ProcessGroupCollection,
-    precision: str = "model",
+    fp8: Fp8Pass | None = None,
 ) -> list[Detection]:
     """The same for rows with their embeddings; the stages of a pipeline work on different ones at a time."""
     leaves = [embeddings_TBH.detach().requires_grad_() for embeddings_TBH in embeddings]
@@ -200,7 +199,7 @@ def detect_in_rows(
             sums.append(loss_sum.detach())
             yield loss_sum / row.num_labels if reduction == "mean" else loss_sum
 
-    numbers = fp8_layers(model) if precision == "fp8" else contextlib.nullcontext()
+    numbers = fp8_layers(model, fp8) if fp8 else contextlib.nullcontext()
     with frozen(model), torch.enable_grad(), numbers:
         # backward(), not autograd.grad(): recomputed layers allow no other, and the leaf is all that takes a gradient.
         learn_in_order(losses(), groups)

@@ -7,6 +7,7 @@ import torch
 
 from contracts.errors import InputError
 from megatron_cdt.engine.options import Layout
+from megatron_cdt.objectives.cdt import CdtSettings
 from megatron_cdt.training.determinism import KNOBS, check_promise, make_deterministic
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.train_command import model_to_train
@@ -57,5 +58,9 @@ def test_the_model_that_is_trained_has_megatrons_deterministic_mode(tiny_archite
 
 
 def test_detection_in_fp8_is_refused_for_lack_of_proof():
-    with pytest.raises(InputError, match=r"refuses cdt\.detection_precision fp8"):
-        check_promise({}, Layout(), on_gpu=True, uses_fp8=True)
+    fp8_pass = CdtSettings(detection_precision="fp8").fp8_pass
+    with pytest.raises(
+        InputError, match=r'refuses cdt\.detection_precision fp8 .*set cdt\.detection_precision to "model", or'
+    ):
+        check_promise({}, Layout(), on_gpu=True, fp8_pass=fp8_pass)
+    check_promise({}, Layout(), on_gpu=True, fp8_pass=CdtSettings().fp8_pass)

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 def copy_of_repository(folder: Path, names: Iterable[str]) -> None:
     """Make `folder` with copies of what has these names in the repository."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         source, target = REPOSITORY / name, folder / name
         if source.is_symlink():

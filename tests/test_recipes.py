@@ -133,6 +133,14 @@ class HardTokens(RowObjective):
         return loss, {"hard_tokens": sum_over(sum(hard), self.groups.cp).item()}
 '''
 
+FAMILY_CONFIG = """    "seed_oss": FamilyConfig(
+        "SeedOssForCausalLM",
+        {"attention_bias": True, "attention_out_bias": False, "mlp_bias": False},
+        {"max_position_embeddings": 524288, "num_key_value_heads": 8, "head_dim": 128},
+        harmless={"attention_bias": (True,), "attention_out_bias": (False,)},
+    ),
+"""
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
@@ -142,18 +150,24 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
-def run(folder: Path, *words: object) -> None:
-    """`python -m WORDS...` in the copy."""
+def run(folder: Path, *words: object) -> str:
+    """What `python -m WORDS...` in the copy prints."""
     command = [sys.executable, "-W", "ignore", "-m", *map(str, words)]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert ended.returncode == 0, (ended.stdout + ended.stderr)[-2000:]
+    return ended.stdout
 
 
 def add_line(path: Path, after: str, line: str) -> None:
     """Put one line behind the first that begins a table."""
+    put_in_place_of(path, after, f"{after}{line}")
+
+
+def put_in_place_of(path: Path, old: str, new: str) -> None:
+    """Put a text in place of another that stands there once."""
     text = path.read_text(encoding="utf-8")
-    assert text.count(after) == 1
-    path.write_text(text.replace(after, f"{after}{line}"), encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def make_schema(folder: Path) -> None:
@@ -285,3 +299,23 @@ def test_a_training_method_is_a_file_and_a_line(copy, tmp_path):
     words = json.loads((run_folder / "telemetry.json").read_text())
     assert words["columns"]["hard_tokens"]["title"] == "Tokens that are hard"
     assert words["explanation"] == "Easy tokens teach nothing."
+
+
+def test_a_model_family_is_its_name_what_is_other_in_its_maths_and_how_its_config_says_so(copy):
+    copy_of_repository(copy, ("tests", "pyproject.toml"))
+    architecture, config = copy / "megatron_cdt/architecture.py", copy / "megatron_cdt/huggingface/config.py"
+    put_in_place_of(architecture, '"qwen2", "qwen3"]', '"qwen2", "qwen3", "seed_oss"]')
+    put_in_place_of(architecture, 'return self.family == "qwen2"', 'return self.family in ("qwen2", "seed_oss")')
+    add_line(config, "FAMILIES: dict[Family, FamilyConfig] = {\n", FAMILY_CONFIG)
+    make_schema(copy)
+    ours = {"megatron_cdt/architecture.py", "megatron_cdt/huggingface/config.py"}
+    assert touched(copy) == ours | GENERATED
+    models, spelling = (copy / "tests/megatron_cdt/huggingface" / name for name in ("models.py", "test_config.py"))
+    add_line(models, "from transformers import (\n", "    SeedOssConfig,\n    SeedOssForCausalLM,\n")
+    add_line(models, "CLASSES = {\n", '    "seed_oss": (SeedOssConfig, SeedOssForCausalLM, {"head_dim": 10}),\n')
+    add_line(spelling, "FAMILIES = {\n", '    "seed_oss": {"attention_bias": True},\n')
+    tests = ("engine/test_model.py", "huggingface/test_weights.py", "huggingface/test_config.py")
+    files = (copy / "tests/megatron_cdt" / name for name in tests)
+    said = run(copy, "pytest", "-v", "-k", "seed_oss", "-p", "no:cacheprovider", *files)
+    # Logits; tensors out as they went in, in two dtypes; the same class in transformers; the same defaults.
+    assert said.count("seed_oss") == said.count("PASSED") == 5

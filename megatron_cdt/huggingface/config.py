@@ -7,8 +7,9 @@ maths and is not understood is refused, never ignored.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
 from contracts.errors import InputError
 from contracts.files import existing_file, existing_folder
@@ -18,18 +19,8 @@ from megatron_cdt.huggingface.rope import read_rope, write_rope
 
 CONFIG_NAME = "config.json"
 GENERATION_CONFIG_NAME = "generation_config.json"
-FAMILIES = get_args(Family)
-# What transformers takes where config.json is silent.
+# What transformers takes where config.json is silent, whatever the family.
 DEFAULTS = {"rms_norm_eps": 1e-6, "initializer_range": 0.02, "tie_word_embeddings": False}
-DEFAULT_POSITIONS = {"llama": 2048, "mistral": 4096 * 32, "qwen2": 32768, "qwen3": 32768}
-DEFAULT_KEY_VALUE_HEADS = {"mistral": 8, "qwen2": 32, "qwen3": 32}
-DEFAULT_HEAD_DIM = {"qwen3": 128}
-MODEL_CLASSES = {
-    "llama": "LlamaForCausalLM",
-    "mistral": "MistralForCausalLM",
-    "qwen2": "Qwen2ForCausalLM",
-    "qwen3": "Qwen3ForCausalLM",
-}
 # Keys that change the maths, and the values (besides null) with which they change nothing here.
 HARMLESS = {
     "hidden_act": ("silu",),
@@ -41,6 +32,47 @@ HARMLESS = {
     "num_experts": (),
     "num_local_experts": (),
     "quantization_config": (),
+}
+
+
+@dataclass(frozen=True)
+class FamilyConfig:
+    """How the config.json of a family differs from the others'.
+
+    `written` are the keys by which it says that there is no window and which projections have biases, `defaults` what
+    transformers takes where it is silent, `harmless` what this family has in place of HARMLESS. A window that
+    `window_is_switched` counts only where use_sliding_window is true.
+    """
+
+    model_class: str
+    written: Mapping[str, object]
+    defaults: Mapping[str, int]
+    harmless: Mapping[str, tuple] = field(default_factory=dict)
+    window_is_switched: bool = False
+
+
+WINDOW_OFF = {"sliding_window": None, "use_sliding_window": False}
+FAMILIES: dict[Family, FamilyConfig] = {
+    "llama": FamilyConfig(
+        "LlamaForCausalLM", {"attention_bias": False, "mlp_bias": False}, {"max_position_embeddings": 2048}
+    ),
+    "mistral": FamilyConfig(
+        "MistralForCausalLM",
+        {"sliding_window": None},
+        {"max_position_embeddings": 4096 * 32, "num_key_value_heads": 8, "sliding_window": 4096},
+    ),
+    "qwen2": FamilyConfig(
+        "Qwen2ForCausalLM",
+        WINDOW_OFF,
+        {"max_position_embeddings": 32768, "num_key_value_heads": 32},
+        window_is_switched=True,
+    ),
+    "qwen3": FamilyConfig(
+        "Qwen3ForCausalLM",
+        {"attention_bias": False, **WINDOW_OFF},
+        {"max_position_embeddings": 32768, "num_key_value_heads": 32, "head_dim": 128},
+        window_is_switched=True,
+    ),
 }
 
 
@@ -62,20 +94,21 @@ def read_architecture(folder: str | Path) -> Architecture:
     """The architecture that a Hugging Face folder's config.json states; InputError where it is another maths."""
     config, path = read_config(folder), Path(folder) / CONFIG_NAME
     check_supported(config, path)
-    family, heads = config["model_type"], config.get("num_attention_heads")
+    config = {**DEFAULTS, **FAMILIES[config["model_type"]].defaults, **config}
+    heads = config.get("num_attention_heads")
     values = {
-        "family": family,
+        "family": config["model_type"],
         "vocab_size": config.get("vocab_size"),
         "hidden_size": config.get("hidden_size"),
         "num_layers": config.get("num_hidden_layers"),
         "num_attention_heads": heads,
-        "num_key_value_heads": config.get("num_key_value_heads", DEFAULT_KEY_VALUE_HEADS.get(family)),
-        "head_dim": config.get("head_dim", DEFAULT_HEAD_DIM.get(family)),
+        "num_key_value_heads": config.get("num_key_value_heads"),
+        "head_dim": config.get("head_dim"),
         "ffn_hidden_size": config.get("intermediate_size"),
-        "max_position_embeddings": config.get("max_position_embeddings", DEFAULT_POSITIONS[family]),
+        "max_position_embeddings": config["max_position_embeddings"],
         "dtype": str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."),
         **read_rope(config, path),
-        **{key: config.get(key, default) for key, default in DEFAULTS.items()},
+        **{key: config[key] for key in DEFAULTS},
     }
     if isinstance(heads, int) and heads > 0 and isinstance(values["hidden_size"], int):
         values["num_key_value_heads"] = values["num_key_value_heads"] or heads
@@ -85,16 +118,16 @@ def read_architecture(folder: str | Path) -> Architecture:
 
 def check_supported(config: dict, path: Path) -> None:
     """One line for a model type, or a setting, whose maths is not ours."""
-    family = config.get("model_type")
-    if family not in FAMILIES:
-        raise InputError(f"{path}: model_type {family!r} is not supported; supported: {', '.join(FAMILIES)}")
-    for key, harmless in HARMLESS.items():
+    name = config.get("model_type")
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise InputError(f"{path}: model_type {name!r} is not supported; supported: {', '.join(FAMILIES)}")
+    family = FAMILIES[name]
+    for key, harmless in {**HARMLESS, **family.harmless}.items():
         value = config.get(key)
         if value is not None and value not in harmless:
             refuse(path, key, value)
-    # The Qwens name a window that use_sliding_window switches on; Mistral's own default is a window of 4096 tokens.
-    window = config.get("sliding_window", 4096 if family == "mistral" else None)
-    if window is not None and not family.startswith("qwen"):
+    window = config.get("sliding_window", family.defaults.get("sliding_window"))
+    if window is not None and not family.window_is_switched:
         refuse(path, "sliding_window", window)
     if windowed := set(config.get("layer_types") or ()) - {"full_attention"}:
         refuse(path, "layer_types", sorted(windowed)[0])
@@ -111,7 +144,7 @@ def refuse(path: Path, key: str, value: object) -> None:
 def write_config(architecture: Architecture, bos_id: int | None = None, eos_id: int | None = None) -> dict:
     """config.json's values."""
     return {
-        "architectures": [MODEL_CLASSES[architecture.family]],
+        "architectures": [FAMILIES[architecture.family].model_class],
         "attention_dropout": 0.0,
         "bos_token_id": bos_id,
         "eos_token_id": eos_id,
@@ -131,18 +164,8 @@ def write_config(architecture: Architecture, bos_id: int | None = None, eos_id: 
         "use_cache": True,
         "vocab_size": architecture.vocab_size,
         **write_rope(architecture),
-        **attention_keys(architecture.family),
+        **FAMILIES[architecture.family].written,
     }
-
-
-def attention_keys(family: Family) -> dict:
-    """The keys by which each family says that there is no window and which projections have biases."""
-    if family == "llama":
-        return {"attention_bias": False, "mlp_bias": False}
-    if family == "mistral":
-        return {"sliding_window": None}
-    window_off = {"sliding_window": None, "use_sliding_window": False}
-    return window_off if family == "qwen2" else {"attention_bias": False, **window_off}
 
 
 def write_generation_config(bos_id: int | None, eos_id: int | None) -> dict:

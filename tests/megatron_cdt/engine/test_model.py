@@ -11,6 +11,7 @@ from megatron_cdt.engine.parallel import Layout
 from megatron_cdt.engine.zigzag import local_token_indices, row_order
 from tests.megatron_cdt.distributed import run_distributed, start_layout
 from tests.megatron_cdt.huggingface.models import (
+    CLASSES,
     LLAMA3,
     YARN,
     our_logits,
@@ -52,12 +53,10 @@ def test_logits_are_those_of_transformers(tmp_path, groups, changes):
 @pytest.mark.parametrize(
     ("family", "changes"),
     [
-        ("mistral", {}),
+        *((family, {}) for family in CLASSES),
         ("mistral", {"head_dim": 10}),
-        ("qwen2", {}),
         ("qwen2", {"tie_word_embeddings": True}),
         ("qwen2", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
-        ("qwen3", {}),
         ("qwen3", {"hidden_size": 40, "tie_word_embeddings": True, "rms_norm_eps": 0.1}),
         ("qwen3", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
     ],

@@ -55,7 +55,7 @@ def test_every_grouping_of_heads_comes_out_as_it_went_in(tmp_path, groups, chang
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("family", ["mistral", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", CLASSES)
 def test_every_family_comes_out_as_it_went_in_from_several_files(tmp_path, groups, family, dtype):
     random_model(tmp_path / "in", family, dtype=dtype, file_size="30KB")
     assert len(list((tmp_path / "in").glob("*.safetensors"))) > 2

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 
 from contracts.errors import InputError
 from data_prep.settings import CorpusSettings
-from data_prep.sources.json_array import read_array
-from data_prep.sources.line_files import line_parts, read_lines
+from data_prep.sources.json_files import line_parts, read_array, read_lines
 from data_prep.sources.source import MEGABYTE, RECORD_EXCERPT, BadRecord, Part, not_utf8, reason_of, regular_file
 
 RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".parquet")

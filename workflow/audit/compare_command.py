@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 
 from contracts.errors import InputError
-from workflow.audit.comparison.artefacts import compare_runs, unknown_files
+from workflow.audit.comparison.artefacts import Tolerance, compare_runs, unknown_files
 from workflow.audit.comparison.gates import GATES, differences_of_facts, facts_of, verdicts
-from workflow.audit.comparison.values import Tolerance
 from workflow.audit.run import open_run
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6

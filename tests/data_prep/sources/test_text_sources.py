@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.settings import CorpusSettings
-from data_prep.sources.json_array import read_array
-from data_prep.sources.line_files import line_parts, read_lines
+from data_prep.sources.json_files import line_parts, read_array, read_lines
 from data_prep.sources.source import BadRecord, Document, Source, open_source
 from data_prep.tokens.reader import TokensReader
 from tests.data_prep.records import write_jsonl

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.fingerprint import first_difference
-from workflow.audit.comparison.values import Outcome
+from workflow.audit.comparison.artefacts import Outcome
 from workflow.audit.lineage import training_lineage
 from workflow.audit.run import Run
 

@@ -9,11 +9,10 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contracts.errors import InputError
-from contracts.files import shown_path
+from contracts.yaml_files import yaml_object
 
 
 class Settings(BaseModel):
@@ -95,22 +94,3 @@ def json_object(text: str) -> dict:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"settings: not valid JSON at column {error.colno}: {error.msg}") from None
-
-
-def yaml_object(path: Path) -> dict:
-    """The mapping in a YAML (or JSON) file, or one line that says what is wrong with the file."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{shown_path(path)}: no such settings file") from None
-    except (ValueError, OSError) as error:
-        reasons = {UnicodeDecodeError: "not UTF-8", ValueError: "no name of a file"}
-        reason = reasons.get(type(error)) or getattr(error, "strerror", error)
-        raise InputError(f"{shown_path(path)}: cannot be read ({reason}); name a YAML or JSON file") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{where}: not valid YAML; check the indentation and the colons") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected keys and values at the top level")
-    return values

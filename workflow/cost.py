@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from contracts.errors import InputError
 from contracts.settings import load_settings
+from contracts.yaml_files import yaml_object
 from eval.cells import cells_of, ways_of
 from eval.registry import known_task
 from megatron_cdt.architecture import Architecture
@@ -183,7 +183,7 @@ def configurations(path: str) -> dict[str, Configuration]:
     """The runs of a configuration file: one, or those of a study."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; name a configuration")
-    values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    values = yaml_object(Path(path))
     runs = runs_of_study(values) if is_study(values) else {values.get("run", path): values}
     return {run: load_settings(Configuration, json.dumps(settings)) for run, settings in runs.items()}
 

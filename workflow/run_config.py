@@ -6,6 +6,7 @@ No torch and no pydantic here: on a cluster every job reads this again.
 """
 
 import json
+from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from jsonschema.exceptions import best_match
 
 from contracts.errors import InputError
 from contracts.files import is_there, shown_path
+from contracts.yaml_files import yaml_object
 from eval.cells import cells_of, outdated_hops
 from eval.registry import WORKFLOW_DATA, known_task
 
@@ -23,6 +25,12 @@ SCHEMA_FILE = Path(__file__).parent / "schemas/config.schema.json"
 def read_schema() -> dict:
     """The JSON schema of a configuration, which `python -m workflow.schemas.generate` writes."""
     return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+
+
+def check_files(paths: Iterable[str]) -> None:
+    """Read the configuration's files once more: Snakemake keeps the last of two equal keys and says nothing."""
+    for path in paths:
+        yaml_object(Path(path))
 
 
 def check_against_schema(config: dict, schema: dict) -> None:

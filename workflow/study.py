@@ -12,9 +12,8 @@ Plain dictionaries: Snakemake reads this on every node, without pydantic.
 from copy import deepcopy
 from pathlib import Path
 
-import yaml
-
 from contracts.errors import InputError
+from contracts.yaml_files import yaml_object
 
 KEYS = ("study", "settings", "models", "changes")
 
@@ -44,7 +43,7 @@ def read_setting(key: str, path: str) -> dict:
     """A configuration file that a study names."""
     if not Path(path).is_file():
         raise InputError(f"{key}: no file {path}; name a configuration file")
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return yaml_object(Path(path))
 
 
 def merged(values: dict, changes: dict | None) -> dict:

@@ -43,10 +43,10 @@ def matrix(folder: Path, models: int, lengths: int) -> tuple[Path, int]:
     for path in names.values():
         Path(path).mkdir()
         Path(path, "config.json").write_text("{}\n")
-    demo = yaml.safe_load((REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
-    demo["run"], demo["corpus"]["path"] = "matrix", str(REPOSITORY / "resources" / "pg19")
-    demo["train"]["methods"] = ["ce"]
-    demo["eval"] = {
+    run = yaml.safe_load((REPOSITORY / "config" / "books.yaml").read_text(encoding="utf-8"))
+    run["run"], run["corpus"]["path"] = "matrix", str(REPOSITORY / "resources" / "pg19")
+    run["train"]["methods"] = ["ce"]
+    run["eval"] = {
         "lengths": [1024 * (number + 1) for number in range(lengths)],
         "models": names,
         "inference": {"methods": list(METHODS)},
@@ -54,7 +54,7 @@ def matrix(folder: Path, models: int, lengths: int) -> tuple[Path, int]:
     }
     assert all(known_task("ruler", task).answer == "text" for task in TASKS)
     path = folder / "matrix.json"
-    path.write_text(json.dumps(demo))
+    path.write_text(json.dumps(run))
     return path, models * len(METHODS) * len(TASKS) * lengths
 
 

@@ -12,6 +12,7 @@ from eval.report.inputs import ReportData
 from eval.scoring.scored import mean, standard_error
 
 REAL_AT = 2.0
+PROBED_HOPS = (2, 3, 4)
 FEW_KEY_TOKENS = 100
 
 
@@ -80,9 +81,24 @@ HEADLINES = (
     ),
     *(
         Headline(
+            "stories",
+            f"{facts}hop",
+            f"Stories, {facts} {'fact' if facts == 1 else 'facts'}",
+            "accuracy",
+            "%",
+            "higher",
+            "Where is a person, or a thing that somebody took there? The answer rests on so many facts among sentences "
+            "of books.",
+            lambda row: row["score"],
+            "points",
+        )
+        for facts in (1, 2, 3, 4)
+    ),
+    *(
+        Headline(
             "hops",
-            "3hop",
-            f"Critical-token detection by {detector.title} (3 hops)",
+            f"{hops}hop",
+            f"Critical-token detection by {detector.title} ({hops} hops)",
             "auc_supporting",
             "",
             "higher",
@@ -92,6 +108,7 @@ HEADLINES = (
             "AUC",
             name,
         )
+        for hops in PROBED_HOPS
         for name, detector in DETECTORS.items()
     ),
 )

@@ -3,7 +3,6 @@
 import json
 from html import escape
 
-from eval.detection.detectors import DETECTORS
 from eval.report.charts import Level, Series, bar_chart, legend, line_chart, smoothed
 from eval.report.data_charts import data_section
 from eval.report.inputs import Curve, ReportData
@@ -69,11 +68,27 @@ def lead(data: ReportData, about: str) -> str:
         for score in cell.values()
     ]
     if not losses:
-        return sentence
+        return f"{sentence}{needles_found(data)}"
     below = sum(loss < bound for loss, bound in losses)
     bound = min(bound for _, bound in losses)
     verdict = "every model loses less" if below == len(losses) else f"only {below} of {len(losses)} cells lose less"
-    return f"{sentence} On the books {verdict} than the unigram entropy of {bound:.3f} nats per token."
+    told = f"On the books {verdict} than the unigram entropy of {bound:.3f} nats per token."
+    return f"{sentence} {told}{needles_found(data)}"
+
+
+def needles_found(data: ReportData) -> str:
+    """A sentence on the needle task at the shortest and the longest length; nothing without it."""
+    cells = data.cells("ruler", "niah_single_1")
+    if len(cells) < 2:
+        return ""
+    first, *_, last = cells
+    shares = {
+        model: [cells[length][model]["metrics"]["string_match_all"] for length in (first, last)]
+        for model in data.models
+        if model in cells[first] and model in cells[last]
+    }
+    found = ", ".join(f"{escape(model)} {near:.0f} and {far:.0f} %" for model, (near, far) in shares.items())
+    return f" Needles found in {first:,} and in {last:,} tokens: {found}." if found else ""
 
 
 def results(data: ReportData) -> str:
@@ -227,7 +242,7 @@ def picture_section(data: ReportData) -> str:
 
 def detection_section(data: ReportData) -> str:
     """The numbers behind the picture, over all samples."""
-    if not any(data.cells("hops", "3hop", detector) for detector in DETECTORS):
+    if not any(score["benchmark"] == "hops" for score in data.scores):
         return ""
     return (
         "<p>Per kind: the share of its tokens that are critical (by the gradient: norm at or above the row's mean), "

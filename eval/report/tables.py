@@ -10,10 +10,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from html import escape
+from itertools import product
 
 from eval.benchmarks.hops.score import KINDS
 from eval.detection.detectors import DETECTORS
-from eval.report.comparison import HEADLINES, Difference, Headline, can_be_compared, cell_difference, winner
+from eval.report.comparison import (
+    HEADLINES,
+    PROBED_HOPS,
+    Difference,
+    Headline,
+    can_be_compared,
+    cell_difference,
+    winner,
+)
 from eval.report.inputs import ReportData, column_of, row_of
 from eval.scoring.scored import standard_error
 
@@ -82,10 +91,15 @@ def model_cell(headline: Headline, score: dict | None, best: bool) -> str:
     detail = {
         "perplexity": lambda: f"{metrics['nats_per_token']:.4f} nats/token",
         "longppl": lambda: f"{metrics['key_tokens']:,} key tokens",
-        "hops": lambda: f"recall {significant(metrics['recall']['supporting'], 3)}",
-    }.get(headline.benchmark, lambda: "")()
+    }.get(headline.benchmark, lambda: spread(headline, score))()
     weight = "strong" if best else "span"
     return f'<td class="n"><{weight}>{shown}</{weight}><span class="detail">{escape(detail)}</span></td>'
+
+
+def spread(headline: Headline, score: dict) -> str:
+    """The standard error of a mean over samples, where there are two or more."""
+    error = standard_error([value for value in map(headline.of_row, score["rows"]) if value is not None])
+    return "" if error is None else f"± {significant(error, 2)}"
 
 
 def difference_cell(headline: Headline, difference: Difference | None, fair: bool) -> str:
@@ -101,8 +115,8 @@ def difference_cell(headline: Headline, difference: Difference | None, fair: boo
 def detection_table(data: ReportData) -> str:
     """Which kinds of tokens each detector calls critical in each model."""
     rows = []
-    for name, detector in DETECTORS.items():
-        for length, cell in data.cells("hops", "3hop", name).items():
+    for hops, (name, detector) in product(PROBED_HOPS, DETECTORS.items()):
+        for length, cell in data.cells("hops", f"{hops}hop", name).items():
             for model, score in cell.items():
                 metrics = score["metrics"]
                 kinds = "".join(kind_cell(metrics, kind) for kind in KINDS)
@@ -110,11 +124,10 @@ def detection_table(data: ReportData) -> str:
                     f'<td class="n">{significant(metrics[key], 3)}</td>'
                     for key in ("auc_supporting", "auc_supporting_against_interference")
                 )
-                rows.append(
-                    f'<tr><th scope="row">{escape(model)}</th><td>{escape(detector.title)}</td>'
-                    f'<td class="n">{length:,}</td>{kinds}{areas}</tr>'
-                )
-    return table(["Model", "Detector", "Tokens", *KINDS, "AUC", "AUC, facts only"], rows)
+                named = f'<th scope="row">{escape(model)}</th><td>{escape(detector.title)}</td>'
+                places = "".join(f'<td class="n">{number:,}</td>' for number in (hops, length))
+                rows.append(f"<tr>{named}{places}{kinds}{areas}</tr>")
+    return table(["Model", "Detector", "Hops", "Tokens", *KINDS, "AUC", "AUC, facts only"], rows)
 
 
 def kind_cell(metrics: dict, kind: str) -> str:

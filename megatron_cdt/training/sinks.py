@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.errors import InputError
+from contracts.fingerprint import sha256_text
 
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
@@ -43,12 +44,23 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run in <run folder>/wandb, named as the run folder; `wandb sync` uploads it."""
+    """A run in <run folder>/wandb, named as the run folder; `wandb sync` uploads it.
+
+    Every start of one run folder has one id, so that a run that was killed and goes on is one run there too.
+    """
 
     def __init__(self, folder: Path, settings: Mapping) -> None:
         module = importlib.import_module("wandb")
         mode = os.environ.get("WANDB_MODE", "offline")
-        self.run = module.init(project="megatron-cdt", name=folder.name, dir=str(folder), config=settings, mode=mode)
+        self.run = module.init(
+            project="megatron-cdt",
+            name=folder.name,
+            id=sha256_text(str(folder.resolve()))[:16],
+            resume="allow",
+            dir=str(folder),
+            config=settings,
+            mode=mode,
+        )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         self.run.log(dict(values), step=step)

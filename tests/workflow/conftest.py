@@ -1,4 +1,4 @@
-"""A finished run of the whole demo workflow, in which every command has done its work in a moment.
+"""A finished run of the whole workflow (config/books.yaml), in which every command has done its work in a moment.
 
 The rules, the profiles, the configuration and the modules that the rules fingerprint are copies of the real ones.
 Only the three `__main__.py` are replaced: they create the file or folder that `--output` names, or print. So what
@@ -47,7 +47,7 @@ _, status, used = os.wait4(process.pid, 0)
 print("MEASURED", used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-DEMO = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+WHOLE_RUN = yaml.safe_load((REPOSITORY / "config/books.yaml").read_text(encoding="utf-8")) | {"run": "demo"}
 
 
 class Project:
@@ -92,7 +92,7 @@ class Project:
 
     def configure(self, **sections: dict | str) -> None:
         """Change keys of the configuration, section by section."""
-        configuration = demo_with(sections)
+        configuration = whole_run_with(sections)
         (self.folder / "config/demo.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
 
     def touch(self, path: str) -> None:
@@ -110,9 +110,9 @@ class Project:
         (self.folder / path).write_text(f"# before\n\n{text}\n\n\n# behind\n", encoding="utf-8")
 
 
-def demo_with(changes: dict) -> dict:
-    """The demo's configuration with some keys changed."""
-    configuration = yaml.safe_load(yaml.safe_dump(DEMO))
+def whole_run_with(changes: dict) -> dict:
+    """The configuration of config/books.yaml with some keys changed."""
+    configuration = yaml.safe_load(yaml.safe_dump(WHOLE_RUN))
     merge(configuration, changes)
     return configuration
 
@@ -133,7 +133,7 @@ def copy_workflow(folder: Path) -> None:
     copy_of_repository(folder, COPIED)
     for room in ROOMS:
         (folder / room / "__main__.py").write_text(INSTANT_COMMAND, encoding="utf-8")
-    corpus = folder / DEMO["corpus"]["path"]
+    corpus = folder / WHOLE_RUN["corpus"]["path"]
     for split, numbers in BOOKS.items():
         (corpus / split).mkdir(parents=True)
         for number in numbers:

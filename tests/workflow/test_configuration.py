@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contracts.settings import load_settings
-from tests.workflow.conftest import DEMO, REPOSITORY, demo_with
+from tests.workflow.conftest import REPOSITORY, WHOLE_RUN, whole_run_with
 from workflow.configuration import Configuration, main
 from workflow.schemas.generate import PAGE, SCHEMA, config_schema, described_page
 
@@ -76,11 +76,27 @@ def test_a_task_without_its_data_ends_in_one_line_before_anything_is_planned(fre
     ],
 )
 def test_the_check_across_sections_says_what_to_change(changes, cure, capsys):
-    assert main(json.dumps(demo_with(changes))) == 2
+    assert main(json.dumps(whole_run_with(changes))) == 2
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
     assert cure in complaint
 
 
 def test_the_demo_passes_the_check_across_sections():
-    assert main(json.dumps(DEMO)) == 0
+    assert main(json.dumps(WHOLE_RUN)) == 0
+
+
+def test_a_key_that_stands_twice_is_told_before_anything_runs(fresh):
+    with open(fresh.folder / "config/demo.yaml", "a", encoding="utf-8") as settings:
+        settings.write("run: another\n")
+    refused = fresh.snakemake("-n", "--profile", "local", "--configfile", "config/demo.yaml")
+    assert refused.returncode == 2
+    assert "run stands there twice; leave one of them" in refused.stdout.splitlines()[-1]
+
+
+def test_the_demo_begins_with_the_base_and_asks_it_too():
+    demo = load_settings(Configuration, REPOSITORY / "config/demo.yaml")
+    assert demo.model.hugging_face == demo.tokenizer.path == demo.eval.models["base"] == "resources/base"
+    window = json.loads((REPOSITORY / "resources/base/config.json").read_text())["max_position_embeddings"]
+    assert demo.pack.length == demo.model.max_position_embeddings == max(demo.eval.lengths) == 4 * window
+    assert min(demo.eval.lengths) == window

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from tests.workflow.conftest import DEMO
+from tests.workflow.conftest import WHOLE_RUN
 
-METHODS = DEMO["train"]["methods"]
+METHODS = WHOLE_RUN["train"]["methods"]
 BENCHMARKS = ("perplexity books", "longppl books", "ruler niah_single_1", "ruler vt", "hops 3hop")
 READING_BOOKS = ("perplexity books", "longppl books", "hops 3hop")
-LENGTHS = DEMO["eval"]["lengths"]
+LENGTHS = WHOLE_RUN["eval"]["lengths"]
 LOOKED_AT = {"inspect tokens train", "inspect packs train"}
 ROWS = {f"{rule} {split}" for rule in ("tokenize", "pack") for split in ("train", "validation")} | LOOKED_AT
 
@@ -150,7 +150,7 @@ def test_beta_of_cdt_is_nothing_to_the_other_method(project):
 
 
 def test_a_longer_training_leaves_the_data(project):
-    project.configure(train={"steps": DEMO["train"]["steps"] + 1})
+    project.configure(train={"steps": WHOLE_RUN["train"]["steps"] + 1})
     assert project.to_run() == trainings(*METHODS)
 
 

@@ -6,11 +6,11 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from contracts.errors import InputError
 from eval.cells import answered_by_trainer, suits
 from tests.copy_of_repository import REPOSITORY
+from tests.workflow.conftest import WHOLE_RUN
 from workflow.run_config import check_against_schema, check_places, fill_defaults, read_schema
 from workflow.run_plan import RunPlan, any_of, launcher
 
@@ -23,9 +23,8 @@ def _at_the_root(monkeypatch):
 
 
 def configuration(**changes) -> dict:
-    """The demo's configuration with its defaults; `changes` replace sections."""
-    config = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
-    config |= copy.deepcopy(changes)
+    """The configuration of config/books.yaml with its defaults; `changes` replace sections."""
+    config = copy.deepcopy(WHOLE_RUN | changes)
     fill_defaults(config, SCHEMA, SCHEMA["$defs"])
     return config
 

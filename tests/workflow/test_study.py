@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from contracts.errors import InputError
-from tests.workflow.conftest import DEMO, REPOSITORY, Project
+from tests.workflow.conftest import REPOSITORY, WHOLE_RUN, Project
 from workflow.cost import Machine, configurations, cost_of, main, measured_share
 from workflow.study import merged, runs_of_study
 
@@ -24,7 +24,9 @@ LOOKS, PLANNING_SECONDS = 3, 30
 def small_study(folder) -> dict:
     """Two settings with two models, as files."""
     for name, steps in (("short", 10), ("long", 20)):
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(merged(DEMO, {"run": name, "train": {"steps": steps}})))
+        (folder / f"{name}.yaml").write_text(
+            yaml.safe_dump(merged(WHOLE_RUN, {"run": name, "train": {"steps": steps}}))
+        )
     return {
         "study": "demo",
         "settings": {name: str(folder / f"{name}.yaml") for name in ("short", "long")},

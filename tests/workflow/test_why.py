@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.workflow.conftest import DEMO, Project
+from tests.workflow.conftest import WHOLE_RUN, Project
 from workflow.why import changes, jobs_of, places, reasons_in_words
 
 
@@ -53,7 +53,7 @@ def test_a_function_that_was_edited_is_named_with_what_was_edited(project):
 
 
 def test_a_touched_book_is_named(project):
-    project.touch(f"{DEMO['corpus']['path']}/validation/3.txt")
+    project.touch(f"{WHOLE_RUN['corpus']['path']}/validation/3.txt")
     said = why(project, "tokens")
     assert said.splitlines()[0] == "tokens: 1 job would run"
     assert "tokenize (validation): " in said

@@ -15,7 +15,7 @@ from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json
 from data_prep.sources import ENCODERS
 from workflow.failed_jobs import watch_failures
-from workflow.run_config import check_against_schema, check_places, fill_defaults, read_schema
+from workflow.run_config import check_against_schema, check_files, check_places, fill_defaults, read_schema
 from workflow.run_plan import STAGE_FOLDERS, RunPlan, any_of, launcher
 from workflow.sole_run import claim_folder
 
@@ -32,6 +32,7 @@ def checked(settings):
     """The schema, once the configuration is whole; one line and exit code 2 where it is wrong: no traceback helps."""
     schema = read_schema()
     try:
+        check_files(workflow.configfiles if workflow.is_main_process else ())
         check_against_schema(settings, schema)
         fill_defaults(settings, schema, schema["$defs"])
         check_places(settings)

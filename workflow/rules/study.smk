@@ -10,12 +10,14 @@ sys.path.insert(0, str(REPOSITORY))
 
 from contracts.errors import InputError
 from workflow.failed_jobs import watch_failures
+from workflow.run_config import check_files
 from workflow.study import runs_of_study
 
 
 def study_of(configuration):
     """The runs of the study; one line where it is none."""
     try:
+        check_files(workflow.configfiles)
         return runs_of_study(configuration)
     except InputError as error:
         print(f"error: configuration: {error}", file=sys.stderr)

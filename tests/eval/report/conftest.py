@@ -79,7 +79,7 @@ def helmet_score(model: str, task: str, level: float) -> dict:
 def report_data(scores: list[dict]) -> ReportData:
     """A report of nothing but scores."""
     return ReportData(
-        run="made up", scores=scores, aggregates=[], curves=[], pictures=[], manifests=[], data_summaries=[]
+        run="made up", scores=scores, aggregates=[], curves=[], pictures=[], manifests=[], data_summaries={}
     )
 
 

@@ -10,7 +10,9 @@ from contracts import command_line
 from contracts.fingerprint import sha256_file
 from eval.__main__ import COMMANDS
 from eval.report.charts import smoothed, ticks
-from eval.report.tables import significant
+from eval.report.page import page
+from eval.report.tables import detection_table, significant
+from tests.eval.report.conftest import made_score, report_data
 
 CELLS = (
     (("perplexity", "books"), 200),
@@ -175,6 +177,31 @@ def test_the_probe_of_a_run_is_the_papers_figure_7(made):
     assert "Figure 7 of the paper" in (made / "report.html").read_text()
     assert {"figure_7.csv", "figure_7.tex", "scores.csv"} <= {path.name for path in (made / "report.tables").iterdir()}
     assert "cdt, gradient (CDT), top 30" in (made / "report.tables" / "figure_7.csv").read_text()
+
+
+def test_needles_and_stories_are_told_with_their_spread():
+    levels = {("ce", 512): 1.0, ("ce", 2048): 0.5, ("base", 512): 1.0, ("base", 2048): 0.0}
+    data = report_data(
+        [
+            made_score(model, benchmark, task, length, level) | more
+            for (model, length), level in levels.items()
+            for benchmark, task, more in (
+                ("ruler", "niah_single_1", {"metrics": {"string_match_all": 100 * level}}),
+                ("stories", "2hop", {"metrics": {"accuracy": 100 * level}}),
+            )
+        ]
+    )
+    shown = re.sub(r"<[^>]+>", " ", page(data, []))
+    assert "Needles found in 512 and in 2,048 tokens: ce 100 and 50 %, base 100 and 0 %." in shown
+    assert "Stories, 2 facts" in shown
+    assert len(re.findall(r"50\.0 %\s+± 9\.\d", shown)) == 2
+
+
+def test_every_number_of_hops_is_in_the_detection_table(made):
+    score = json.loads(next((made / "eval/ce/gradient/hops/3hop/450").glob("score.json")).read_text())
+    shown = detection_table(report_data([score, score | {"task": "2hop"}, score | {"task": "4hop"}]))
+    hops = re.findall(r'</th><td>[^<]*</td><td class="n">(\d)</td><td class="n">450</td>', shown)
+    assert hops == ["2", "3", "4"]
 
 
 def test_the_json_holds_every_score_whole(made):

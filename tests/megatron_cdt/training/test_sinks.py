@@ -68,6 +68,14 @@ def test_weights_and_biases_is_offline_unless_its_variable_says_otherwise(packag
     assert (name, given["mode"], given["config"]) == ("init", mode, {"seed": 1})
 
 
+def test_a_run_folder_is_one_run_of_weights_and_biases_however_often_it_starts(packages, tmp_path):
+    for folder, first_step in (("a", 1), ("a", 4), ("b", 1)):
+        open_sinks(["wandb"], tmp_path / folder, {}, first_step)
+    first, again, other = (named for name, _, named in packages.wandb.told if name == "init")
+    assert first["id"] == again["id"] != other["id"]
+    assert first["resume"] == "allow"
+
+
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
 def test_a_sink_that_is_not_installed_is_named_with_the_cure(monkeypatch, name):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)

@@ -2,6 +2,12 @@
 
 import sys
 
+from megatron_cdt.stop_signals import end_when_asked
+
+if __name__ == "__main__" and sys.argv[1:2] == ["train"]:
+    # Before the imports below and those of the command: they take seconds, and a signal must not kill a training then.
+    end_when_asked()
+
 from contracts import command_line
 
 COMMANDS = {

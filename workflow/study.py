@@ -9,6 +9,7 @@ Invariant: a run of a study is a run: alone, with its expanded configuration, it
 Plain dictionaries: Snakemake reads this on every node, without pydantic.
 """
 
+import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -21,6 +22,11 @@ KEYS = ("study", "settings", "models", "changes")
 def is_study(config: dict) -> bool:
     """Whether a configuration describes several runs."""
     return "study" in config
+
+
+def rule_prefix(run: str) -> str:
+    """What the names of a run's rules begin with in a study."""
+    return f"{re.sub('[^A-Za-z0-9]', '_', run)}_"
 
 
 def runs_of_study(config: dict) -> dict[str, dict]:

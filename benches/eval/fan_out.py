@@ -90,7 +90,7 @@ def planning_rows(configuration: Path, cells: int) -> list[dict]:
     options += ["--configfile", str(configuration)]
     look = [sys.executable, "-m", "snakemake", "--dry-run"]
     seconds = {
-        "planned, jobs counted (-n -q)": user_seconds([*look, *options, "--quiet"], folder),
+        "planned (-n -q)": user_seconds([*look, *options, "--quiet"], folder),
         "planned, every job listed (-n)": user_seconds([*look, *options], folder),
     }
     finish(options, folder)

@@ -2,7 +2,8 @@
 
 `python -m megatron_cdt train ...` with layout.processes: 2 then just works; under `srun` with one task a node, each
 task starts its node's share. The exit code is the run's: 0, 2 for bad input, 75 for "run me again", which torchrun
-would turn into 1. Signals to this process are passed on to all.
+would turn into 1. Signals to this process are passed on to all; one that comes while they are started waits in each
+until it can answer.
 Invariant: when one process ends badly, or this one is killed, none is left behind.
 """
 
@@ -15,7 +16,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
+from contracts.command_line import BAD_INPUT
 from megatron_cdt.engine.options import LISTENER
+from megatron_cdt.stop_signals import RESUME_EXIT_CODE, STOP_SIGNALS, held_back
 from megatron_cdt.training.node import Node, node_of_step, processes_of_node
 
 PR_SET_PDEATHSIG = 1
@@ -32,20 +35,47 @@ def is_launched() -> bool:
 def launch_processes(count: int) -> int:
     """Run this very command as `count` processes, or as this node's share of them.
 
-    The exit code is that of the first that ended badly, or 0.
+    0, or the exit code of the first that ended badly.
     """
     command = [sys.executable, "-m", "megatron_cdt", *sys.argv[1:]]
     node = node_of_step(os.environ)
-    processes = start(command, environments(count, node)) if node else start_here(command, count)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-        signal.signal(number, lambda given, _frame: send(given, processes))
+    processes: list[subprocess.Popen] = []
+    asked: list[int] = []
+    pass_on_signals(processes, asked)
+    with held_back():
+        processes += start(command, environments(count, node)) if node else start_here(command, count)
+    for number in asked:
+        send(number, processes)
     while not (bad := [process for process in processes if process.poll()]):
         if all(process.returncode == 0 for process in processes):
             return 0
         time.sleep(POLL_SECONDS)
     end(processes)
-    # A process that a signal ended has a negative code; shells write it as 128 + signal.
-    return bad[0].returncode if bad[0].returncode > 0 else 128 - bad[0].returncode
+    return exit_code([process.returncode for process in bad])
+
+
+def exit_code(codes: list[int]) -> int:
+    """The run's exit code from those of the processes that ended badly at about the same moment.
+
+    Where one of them had a reason, the others only met a peer that was gone. A process that a signal ended has a
+    negative code; shells write it as 128 + signal.
+    """
+    told = next((code for code in codes if code in (BAD_INPUT, RESUME_EXIT_CODE)), codes[0])
+    return told if told > 0 else 128 - told
+
+
+def pass_on_signals(processes: list[subprocess.Popen], asked: list[int]) -> None:
+    """Send what comes to the processes that there are by then, and note it for those that are yet to be started.
+
+    `held_back` does not keep a signal from other threads of this process, and libraries start some.
+    """
+
+    def pass_on(number: int, _frame: object) -> None:
+        asked.append(number)
+        send(number, processes)
+
+    for number in (*STOP_SIGNALS, signal.SIGINT):
+        signal.signal(number, pass_on)
 
 
 def start_here(command: list[str], count: int) -> list[subprocess.Popen]:

@@ -31,6 +31,7 @@ from megatron_cdt.objectives.ce import CrossEntropy
 from megatron_cdt.objectives.objective import own_labels
 from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.objectives.row import local_row
+from megatron_cdt.stop_signals import STOP_SIGNALS
 from megatron_cdt.training.checkpoint import Progress, TrainingState
 from megatron_cdt.training.data_order import turn_of_rank
 from megatron_cdt.training.report import Reporter
@@ -39,9 +40,6 @@ from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.sinks import open_sinks
 from megatron_cdt.training.step import NotFiniteError, train_step
 from megatron_cdt.training.throughput import device_peak_tflops, step_flops
-
-# EX_TEMPFAIL of sysexits.h: "try again later". The same command goes on from the checkpoint.
-RESUME_EXIT_CODE = 75
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.asked = False
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        for number in STOP_SIGNALS:
             signal.signal(number, self.ask)
 
     def ask(self, *_signal) -> None:
@@ -77,9 +75,12 @@ class StopRequest:
 def train(run: Run, progress: Progress, stop: StopRequest) -> bool:
     """Train from `progress` to the last step (all processes call this); False where a signal ended it early.
 
-    Either way its last step has a checkpoint, which is whole when this returns.
+    Either way the last step that was taken has a checkpoint, which is whole when this returns.
     """
     settings = run.settings
+    if stop.by_any_rank():
+        # The checkpoint that the run has come from is still its newest one.
+        return progress.step == settings.steps
     saver = CheckpointSaver(
         run.folder / CHECKPOINTS_NAME, keep=settings.keep_checkpoints, in_background=settings.checkpoint_async
     )

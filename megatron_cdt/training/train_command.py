@@ -25,12 +25,13 @@ from megatron_cdt.engine.fp8 import check_fp8
 from megatron_cdt.engine.model import LanguageModel, ModelOptions, build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
+from megatron_cdt.stop_signals import RESUME_EXIT_CODE
 from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
 from megatron_cdt.training.determinism import make_deterministic
 from megatron_cdt.training.dry_run import dry_run
 from megatron_cdt.training.inputs import Inputs, Paths, code_roots, open_inputs, run_fingerprint
 from megatron_cdt.training.launch import die_with_launcher, is_launched, launch_processes
-from megatron_cdt.training.loop import RESUME_EXIT_CODE, Run, StopRequest, train
+from megatron_cdt.training.loop import Run, StopRequest, train
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
 from megatron_cdt.training.run_folder import claim_run_folder, cut_records_back, note_event, read_fingerprint
 from megatron_cdt.training.settings import TrainSettings
@@ -87,7 +88,6 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
     """Train and export as one process of the run; False where a signal asked to stop before the end."""
     if is_launched():
         die_with_launcher()
-    stop = StopRequest()
     check_sinks(settings.sinks)
     if fp8_pass := settings.section.fp8_pass:
         check_fp8(getattr(torch, settings.dtype), fp8_pass)
@@ -103,7 +103,7 @@ def run_as_one_process(arguments: argparse.Namespace, settings: TrainSettings) -
     lock = claim(folder, settings, inputs, arguments.if_changed)
     state, progress = resume_or_start(folder, inputs, settings, groups)
     note_event(folder, "start")
-    finished = train(Run(settings, folder, inputs.pack, inputs.validation, state), progress, stop)
+    finished = train(Run(settings, folder, inputs.pack, inputs.validation, state), progress, StopRequest())
     note_event(folder, "end")
     if finished:
         export(output, folder, state, settings, inputs)

@@ -35,6 +35,9 @@ SITE = {
             **{"mpi": "'srun'", "nodes": 2, "tasks": 2, "gres": "'gpu:1'", "tasks_per_gpu": 0, "cpus_per_task": 1},
             **{"runtime": 20, "mem_mb": 3000},
         },
+        "generate": {"runtime": 4},
+        "detect_critical_tokens": {"runtime": 4},
+        "score": {"runtime": 1},
     },
 }
 # Times, hosts and process ids are another at every run; everything else has to be the same bytes.

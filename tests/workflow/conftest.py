@@ -47,6 +47,17 @@ _, status, used = os.wait4(process.pid, 0)
 print("MEASURED", used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
+# Slurm, reduced to what submitting needs: every job is noted and has failed.
+SLURM = {
+    "sbatch": 'echo "$@" >> "$SUBMITTED"; echo 17',
+    "squeue": "echo '17|FAILED'",
+    "sacct": "echo '17|FAILED'",
+    "scontrol": 'echo "MinJobAge = 600 sec"',
+    "sinfo": "echo 'cpu*'",
+    "scancel": "true",
+    "sacctmgr": "true",
+    "sshare": "true",
+}
 WHOLE_RUN = yaml.safe_load((REPOSITORY / "config/books.yaml").read_text(encoding="utf-8")) | {"run": "demo"}
 
 
@@ -169,3 +180,14 @@ def new_project(folder: Path) -> Project:
     project = Project(folder)
     project.configure()
     return project
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine with Slurm's commands; `SUBMITTED` is the file with what was submitted."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, script in SLURM.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    return {"PATH": f"{programs}:{os.environ['PATH']}", "SUBMITTED": str(tmp_path / "submitted")}

@@ -1,7 +1,6 @@
 """Running the workflow: what a failure shows, what survives it, where it may be started, what Slurm is asked for."""
 
 import base64
-import os
 import re
 from pathlib import Path
 
@@ -14,28 +13,6 @@ import sys
 sys.stderr.write("{COMPLAINT}\\n")
 sys.exit(2)
 """
-# Slurm, reduced to what submitting needs: every job is noted and has failed.
-SLURM = {
-    "sbatch": 'echo "$@" >> "$SUBMITTED"; echo 17',
-    "squeue": "echo '17|FAILED'",
-    "sacct": "echo '17|FAILED'",
-    "scontrol": 'echo "MinJobAge = 600 sec"',
-    "sinfo": "echo 'cpu*'",
-    "scancel": "true",
-    "sacctmgr": "true",
-    "sshare": "true",
-}
-
-
-@pytest.fixture
-def slurm(tmp_path: Path) -> dict[str, str]:
-    """The environment of a machine with Slurm's commands; `SUBMITTED` is the file with what was submitted."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for name, script in SLURM.items():
-        (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-        (programs / name).chmod(0o755)
-    return {"PATH": f"{programs}:{os.environ['PATH']}", "SUBMITTED": str(tmp_path / "submitted")}
 
 
 def test_the_one_line_error_of_a_failing_stage_reaches_the_person(fresh):

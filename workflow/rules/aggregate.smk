@@ -10,10 +10,12 @@ rule aggregate:
     conda:
         "../../environment.yml"
     threads: 1
+    group:
+        groups.of("aggregate")
     resources:
         lanes=1,
         mem_mb=1000,
-        runtime=30,
+        runtime=5,
     params:
         code=asked_often(plan.code_of_average),
     shell:

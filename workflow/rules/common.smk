@@ -15,6 +15,7 @@ from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json
 from data_prep.sources import ENCODERS
 from workflow.failed_jobs import watch_failures
+from workflow.job_groups import JobGroups
 from workflow.run_config import check_against_schema, check_files, check_places, fill_defaults, read_schema
 from workflow.run_plan import STAGE_FOLDERS, RunPlan, any_of, launcher
 from workflow.sole_run import claim_folder
@@ -74,6 +75,7 @@ SCHEMA = checked(config)
 CLAIM = claim_folder() if workflow.is_main_process and not workflow.output_settings.dryrun else None
 FAILURES = watch_failures(workflow) if CLAIM else None
 plan = RunPlan(config, SCHEMA, record_code=bool(CLAIM))
+groups = JobGroups(workflow, plan.run, config["eval"]["generation"]["ahead_minutes"])
 # Every command leaves a record of itself here (contracts/job_record.py); no rule declares or reads it.
 os.environ.update(MEGATRON_CDT_RECORDS=f"{plan.results}/records")
 # No job's input: it decides when an answer is computed, and nothing about it.

@@ -15,6 +15,8 @@ rule generate:
     conda:
         "../../environment.yml"
     threads: 1
+    group:
+        groups.of("generate")
     resources:
         lanes=1,
         mem_mb=more_at_each_attempt,
@@ -45,6 +47,8 @@ rule detect_critical_tokens:
     conda:
         "../../environment.yml"
     threads: 1
+    group:
+        groups.of("detect_critical_tokens")
     resources:
         lanes=1,
         mem_mb=more_at_each_attempt,

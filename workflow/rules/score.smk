@@ -12,10 +12,13 @@ rule score:
     conda:
         "../../environment.yml"
     threads: 1
+    group:
+        groups.of("score")
     resources:
         lanes=1,
         mem_mb=1000,
-        runtime=30,
+        # Without a model that judges it is seconds.
+        runtime=30 if plan.has_judges else 5,
     params:
         judges=asked_often(plan.judge_options) if plan.has_judges else "",
         scoring=asked_often(plan.scoring_options),

@@ -1,7 +1,6 @@
 # A study: each of its runs is the workflow of that run, with its rules named after it. Targets: <run>_<stage>, with
 # every other character than a letter or digit as an underscore, e.g. paper_lm_llama31_8b_evaluate.
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ sys.path.insert(0, str(REPOSITORY))
 from contracts.errors import InputError
 from workflow.failed_jobs import watch_failures
 from workflow.run_config import check_files
-from workflow.study import runs_of_study
+from workflow.study import rule_prefix, runs_of_study
 
 
 def study_of(configuration):
@@ -24,21 +23,15 @@ def study_of(configuration):
         sys.exit(2)
 
 
-def prefix_of(run):
-    """What the names of a run's rules begin with."""
-    return f"{re.sub('[^A-Za-z0-9]', '_', run)}_"
-
-
 def for_every_run(by_rule):
     """What a profile says of a rule, said of this rule of every run."""
-    return {**by_rule, **{prefix_of(run) + rule: said for run in RUNS for rule, said in by_rule.items()}}
+    return {**by_rule, **{rule_prefix(run) + rule: said for run in RUNS for rule, said in by_rule.items()}}
 
 
 RUNS = study_of(config)
-RESOURCES, GROUPS = workflow.resource_settings, workflow.group_settings
+RESOURCES = workflow.resource_settings
 RESOURCES.overwrite_resources = for_every_run(RESOURCES.overwrite_resources)
 RESOURCES.overwrite_threads = for_every_run(RESOURCES.overwrite_threads)
-GROUPS.overwrite_groups = for_every_run(GROUPS.overwrite_groups)
 
 
 rule all:
@@ -48,7 +41,7 @@ rule all:
 
 
 for RUN, SETTINGS in RUNS.items():
-    PREFIX = prefix_of(RUN)
+    PREFIX = rule_prefix(RUN)
 
     module:
         name: RUN

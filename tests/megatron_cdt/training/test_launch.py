@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from megatron_cdt.training.launch import end, start_here
+from megatron_cdt.training.launch import end, exit_code, start_here
 
 # What a process of a run does first; then each says what it got from the other.
 MEET = """
@@ -39,3 +39,10 @@ def codes(script: str) -> list[int]:
 @pytest.mark.parametrize("script", [LISTENS, MEET], ids=["taken", "met"])
 def test_they_meet_at_a_port_that_is_theirs_from_the_start(script):
     assert codes(script) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"), [([1, 75], 75), ([-6, 2], 2), ([-9, 1], 137), ([1], 1), ([75, 75], 75), ([-10], 138)]
+)
+def test_the_exit_code_is_that_of_the_process_that_had_a_reason(codes, told):
+    assert exit_code(codes) == told

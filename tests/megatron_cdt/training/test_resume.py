@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from megatron_cdt.training.loop import RESUME_EXIT_CODE
+from megatron_cdt.stop_signals import RESUME_EXIT_CODE
 from tests.megatron_cdt.training.job import Job, Processes, model_folder, train_settings
 
 # RESUME_TEST_KILLS=100 makes the test below longer.

@@ -41,6 +41,7 @@ class FailedJobs(logging.Handler):
         job = next((job for job in dag.jobs if dag.jobid(job) == record.jobid), None)
         if job is None:
             return
+        forget_nodes(self.workflow.scheduler.get_executor(job))
         logs = [str(log) for log in job.log]
         if complaint := self.complaint_of(logs):
             self.complaints.setdefault(complaint, []).extend(logs)
@@ -89,6 +90,17 @@ def give_up(job: Any) -> None:
     than it had.
     """
     job._attempt = max(job.attempt, job.restart_times + 1)
+
+
+def forget_nodes(executor: Any) -> None:
+    """Exclude no node from the next attempt but those that the profile names.
+
+    Version 2.8 of the Slurm plugin excludes all nodes of a job of which one died, for as long as Snakemake runs: a job
+    that needs as many as are left or more is then refused at once. Slurm itself gives nothing to a node that is down.
+    """
+    if failed := getattr(executor, "_failed_nodes", None):
+        named = executor.workflow.executor_settings.exclude_failed_nodes or ""
+        failed.intersection_update(name.strip() for name in named.split(","))
 
 
 def keep(logs: list[str], attempt: int) -> None:

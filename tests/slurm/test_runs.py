@@ -22,8 +22,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from tests.slurm.site import Clone, go_on, has_met, until
+from tests.workflow.test_strange_places import STRANGE
 
 AT_ONCE = 3
 TRAINING = ("models/ce", "train/ce")
@@ -179,13 +181,46 @@ def node_dies(clone: Clone) -> None:
     snakemake = clone.start("train")
     trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
     node = trainers[1].environ()["SLURMD_NODENAME"]
-    psutil.Process(clone.cluster.process_of(f"slurmd-{node}")).kill()
-    for process in reversed([trainers[1], *trainers[1].parents()[:2]]):
-        process.kill()
+    kill_node(clone, node, trainers[1])
     go_on(trainers[:1])
     clone.finish(snakemake)
+    start_node(clone, node)
+
+
+def last_node_of_all_dies(clone: Clone) -> None:
+    """A training has all nodes of the cluster; one dies, and comes back when the next attempt waits for it."""
+    configuration = yaml.safe_load((clone.folder / "config/demo.yaml").read_text())
+    configuration["train"]["layout"] = {"context": 2, "processes": 4}
+    (clone.folder / "config/demo.yaml").write_text(yaml.safe_dump(configuration))
+    clone.adapt_profile({"set-resources": {"train_method": {"nodes": 4, "tasks": 4}}})
+    clone.forget(*TRAINING)
+    snakemake = clone.start("results/tiny/models/ce")
+    trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
+    node = trainers[3].environ()["SLURMD_NODENAME"]
+    kill_node(clone, node, trainers[3])
+    go_on(trainers[:3])
+    until(lambda: clone.states("train_method") == ["NODE_FAIL", "PENDING"], "the next attempt to wait for the node")
+    start_node(clone, node)
+    clone.finish(snakemake)
+
+
+def kill_node(clone: Clone, node: str, trainer: psutil.Process) -> None:
+    """Everything on a node is gone, slurmd first: a training's process, its launcher and what watches over them."""
+    psutil.Process(clone.cluster.process_of(f"slurmd-{node}")).kill()
+    for process in reversed([trainer, *trainer.parents()[:2]]):
+        process.kill()
+
+
+def start_node(clone: Clone, node: str) -> None:
+    """The node is back, and Slurm knows it."""
     subprocess.run(["/usr/sbin/slurmd", "-N", node], check=True)
-    until(lambda: "idle" in clone.cluster.say("sinfo", "-h", "-n", node, "-o", "%t"), "the node")
+    until(lambda: "down" not in clone.cluster.say("sinfo", "-h", "-n", node, "-o", "%t"), "the node")
+
+
+def in_a_strange_place(clone: Clone) -> None:
+    """Nothing happens, but the folder has a name that a shell would read otherwise."""
+    clone.forget(*TRAINING, *ANSWERS, "report.*")
+    clone.run()
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +241,7 @@ def scenarios(undisturbed: Clone, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) -> Clone:
     """Let a scenario happen in a copy of the undisturbed run."""
-    clone = undisturbed.copy(folder / scenario.__name__)
+    clone = undisturbed.copy(folder / (STRANGE if scenario is in_a_strange_place else scenario.__name__))
     (clone.folder / "snakemake.log").unlink()
     try:
         scenario(clone)
@@ -217,7 +252,7 @@ def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) ->
 
 BESIDE = (
     *(cancelled, out_of_time, snakemake_killed, out_of_memory, disk_full, on_one_node),
-    *(by_the_launcher_of_torch, audited, bad_input),
+    *(by_the_launcher_of_torch, audited, bad_input, in_a_strange_place),
 )
 
 
@@ -237,10 +272,20 @@ def test_context_ranks_of_a_training_are_on_two_nodes(undisturbed: Clone):
     )
 
 
-def test_cells_of_the_evaluation_share_one_slurm_job(undisturbed: Clone):
-    cells = list(undisturbed.results.rglob("score.json"))
+def test_cells_of_the_evaluation_share_a_slurm_job_with_those_of_the_same_model(undisturbed: Clone):
+    cells = [path.relative_to(undisturbed.results).parts[1:3] for path in undisturbed.results.rglob("score.json")]
     assert len(cells) == 4
-    assert len(undisturbed.jobs("evaluate")) == 1
+    comments = [comment_of(undisturbed, job).strip() for job, _ in undisturbed.jobs("evaluate")]
+    assert sorted({re.search(r"evaluate_(\w+?)_(?:generate|detect)", said)[1] for said in comments}) == sorted(
+        {"_".join(cell) for cell in cells}
+    )
+    assert len(comments) == len(set(cells))
+
+
+def test_squeue_says_which_rule_and_cell_a_job_is(undisturbed: Clone):
+    [(job, _)] = [job for job in undisturbed.jobs("train_method") if "ce" in comment_of(undisturbed, job[0])]
+    named = undisturbed.cluster.say("squeue", "--noheader", "--states=all", "--format=%j %k", f"--jobs={job}")
+    assert re.fullmatch(r"cdt_\S+ rule_train_method_wildcards_ce\s*", named)
 
 
 def test_a_finished_run_has_nothing_to_do(undisturbed: Clone):
@@ -252,6 +297,7 @@ def test_a_cancelled_training_goes_on_from_where_the_signal_met_it(scenarios, un
     clone = scenarios(cancelled)
     assert clone.states("train_method") == ["CANCELLED", "COMPLETED"]
     assert went_on_after(clone) >= CHECKPOINT + 2
+    assert "stopped on a signal" in (clone.results / "logs/train/ce.log.attempt-1").read_text()
     assert clone.digests() == undisturbed.digests()
 
 
@@ -334,6 +380,18 @@ def test_a_dead_node_is_left_out_of_the_next_attempt(scenarios, undisturbed):
     clone = scenarios(node_dies)
     assert clone.states("train_method") == ["NODE_FAIL", "COMPLETED"]
     assert went_on_after(clone) == CHECKPOINT
+    assert clone.digests() == undisturbed.digests()
+
+
+def test_a_training_on_all_nodes_waits_for_one_that_died_and_goes_on(scenarios):
+    clone = scenarios(last_node_of_all_dies)
+    assert clone.states("train_method") == ["NODE_FAIL", "COMPLETED"]
+    assert went_on_after(clone) == CHECKPOINT
+
+
+def test_a_folder_with_spaces_quotes_and_dollars_gives_the_same_bytes(scenarios, undisturbed):
+    clone = scenarios(in_a_strange_place)
+    assert "COMPLETED" in clone.states("train_method")
     assert clone.digests() == undisturbed.digests()
 
 

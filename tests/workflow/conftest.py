@@ -49,7 +49,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 # Slurm, reduced to what submitting needs: every job is noted and has failed.
 SLURM = {
-    "sbatch": 'echo "$@" >> "$SUBMITTED"; echo 17',
+    "sbatch": """echo "$@" "$(tr '\\n' ' ')" >> "$SUBMITTED"; echo 17""",
     "squeue": "echo '17|FAILED'",
     "sacct": "echo '17|FAILED'",
     "scontrol": 'echo "MinJobAge = 600 sec"',

@@ -1,8 +1,13 @@
 """What becomes of a job that fails: bad input is final and told once, anything else is tried again."""
 
+import inspect
+from types import SimpleNamespace
+
 import pytest
+import snakemake_executor_plugin_slurm
 
 from tests.workflow.conftest import Project
+from workflow.failed_jobs import forget_nodes
 
 BOOK = "books/1.txt: not UTF-8 at byte 7; convert the file"
 # The real command line and record around a command that always ends in this way.
@@ -71,3 +76,19 @@ def test_what_was_bad_input_in_an_earlier_run_is_tried_again_in_this_one(fresh):
     said = fail(fresh, "import os; os._exit(1)")
     assert attempts(fresh) == 5
     assert "(log:" not in said
+
+
+def test_after_a_failure_no_node_is_excluded_but_those_that_the_profile_names():
+    settings = SimpleNamespace(exclude_failed_nodes="broken, node9")
+    executor = SimpleNamespace(
+        _failed_nodes={"broken", "node[1-4]"}, workflow=SimpleNamespace(executor_settings=settings)
+    )
+    forget_nodes(executor)
+    assert executor._failed_nodes == {"broken"}
+    settings.exclude_failed_nodes = None
+    forget_nodes(executor)
+    assert executor._failed_nodes == set()
+
+
+def test_the_plugin_keeps_the_nodes_of_failed_jobs_where_they_are_looked_for():
+    assert "self._failed_nodes.add(" in inspect.getsource(snakemake_executor_plugin_slurm)

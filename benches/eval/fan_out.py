@@ -85,7 +85,7 @@ def finish(options: list[str], folder: Path) -> None:
 
 
 def planning_rows(configuration: Path, cells: int) -> list[dict]:
-    """The matrix before its first job: its jobs counted, and listed; and after its last."""
+    """The matrix before its first job: planned, and listed; and after its last."""
     folder, options = configuration.parent, ["--snakefile", str(REPOSITORY / "Snakefile")]
     options += ["--configfile", str(configuration)]
     look = [sys.executable, "-m", "snakemake", "--dry-run"]

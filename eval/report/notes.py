@@ -1,6 +1,7 @@
 """What a reader must know before believing a number: every note follows from the numbers themselves."""
 
 import math
+from collections.abc import Sequence
 
 from eval.report.comparison import FEW_KEY_TOKENS, REAL_AT, evaluator_is_compared
 from eval.report.inputs import ReportData
@@ -27,13 +28,21 @@ def notes(data: ReportData) -> list[str]:
     ]
 
 
-def size_text(data: ReportData) -> str:
-    """How large the models are and how much they read, where the inputs say so."""
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def parameters_text(data: ReportData) -> str:
+    """How large the models are, where their answers say so."""
     sizes = {score["answered_by"].get("parameters") for score in data.scores} - {None}
+    return f"{max(sizes) / 1e6:,.1f} million parameters" if sizes else ""
+
+
+def training_text(data: ReportData) -> str:
+    """How much the models that were trained here read, where their metrics say so."""
     read = {curve.steps[-1].get("consumed_tokens") for curve in data.curves if curve.steps} - {None}
-    parts = [f"{max(sizes) / 1e6:,.1f} million parameters"] if sizes else []
-    parts += [f"{max(read) / 1e6:,.2f} million training tokens"] if read else []
-    return " and ".join(parts)
+    return f"trained here on {max(read) / 1e6:,.2f} million tokens" if read else ""
 
 
 def entropy_notes(data: ReportData) -> list[str]:
@@ -68,7 +77,7 @@ def unsolved_notes(data: ReportData) -> list[str]:
             best[name] = max(scores)
     if not best:
         return []
-    size = size_text(data)
+    size = listed([*filter(None, (parameters_text(data), training_text(data)))])
     why = f" With {size} that is expected." if size else ""
     return [
         f"No model here solves {' or '.join(best)} (at most {max(best.values()):.0f} %).{why} These cells show that "

@@ -6,7 +6,7 @@ from html import escape
 from eval.report.charts import Level, Series, bar_chart, legend, line_chart, smoothed
 from eval.report.data_charts import data_section
 from eval.report.inputs import Curve, ReportData
-from eval.report.notes import notes, size_text, unigram_bound
+from eval.report.notes import listed, notes, parameters_text, training_text, unigram_bound
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol_section
 from eval.report.paper_tables import PaperTable
 from eval.report.style import STYLE
@@ -50,18 +50,19 @@ def section(name: str, title: str, content: str) -> tuple[str, str, str]:
 
 def head(data: ReportData, links: str) -> str:
     """Title, what was done, and the first finding."""
-    size = size_text(data)
-    about = f" ({size} each)" if size else ""
     return (
         f'<header><p class="kicker">Context Denoising Training, evaluation report</p><h1>{escape(data.run)}</h1>'
-        f'<p class="lead">{lead(data, about)}</p><nav>{links}</nav></header>'
+        f'<p class="lead">{lead(data)}</p><nav>{links}</nav></header>'
     )
 
 
-def lead(data: ReportData, about: str) -> str:
-    """One or two sentences that say what the page compares and what came out."""
-    names = " and ".join(escape(model) for model in data.models) or "no model"
-    sentence = f"This page compares {names}{about} on held-back books and on long-context tasks."
+def lead(data: ReportData) -> str:
+    """Some sentences that say what the page compares and what came out."""
+    about = f" ({size} each)" if (size := parameters_text(data)) else ""
+    trained = escape(listed([curve.method for curve in data.curves]))
+    read = f" {trained}: {words}." if (words := training_text(data)) else ""
+    names = escape(listed(data.models)) or "no model"
+    sentence = f"This page compares {names}{about} on held-back books and on long-context tasks.{read}"
     losses = [
         (score["metrics"]["nats_per_token"], unigram_bound(score["metrics"]["unigram"]))
         for cell in data.cells("perplexity", "books").values()
@@ -149,7 +150,7 @@ def training_section(data: ReportData) -> str:
     ]
     entries.append(("faint", "every step"))
     if any(curve.validation for curve in data.curves):
-        entries.append(("marks", "validation books"))
+        entries.append(("marks", "validation rows"))
     chart = line_chart(
         series,
         x_label="training step",

@@ -15,7 +15,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
-main { max-width: 960px; margin: 0 auto; padding: 40px 24px 72px; }
+main { max-width: 1080px; margin: 0 auto; padding: 40px 24px 72px; }
 header { border-bottom: 1px solid var(--line); padding-bottom: 20px; margin-bottom: 8px; }
 .kicker { color: var(--muted); font-size: 14px; margin: 0; }
 h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.01em; margin: 4px 0 12px; }
@@ -32,7 +32,7 @@ nav { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; margin-top
 .scroll { overflow-x: auto; margin: 12px 0; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: 8px; caption-side: top; }
-th, td { padding: 7px 10px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+th, td { padding: 7px 8px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { color: var(--muted); font-weight: 600; border-bottom: 2px solid var(--line); white-space: nowrap; }
 thead th:not(:first-child), .n { text-align: right; }
 tbody th { font-weight: 500; }

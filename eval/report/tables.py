@@ -89,7 +89,7 @@ def model_cell(headline: Headline, score: dict | None, best: bool) -> str:
     value = metrics[headline.metric]
     shown = f"{value:.1f} {headline.unit}" if headline.unit and value is not None else significant(value)
     detail = {
-        "perplexity": lambda: f"{metrics['nats_per_token']:.4f} nats/token",
+        "perplexity": lambda: f"{metrics['nats_per_token']:.4f} nats",
         "longppl": lambda: f"{metrics['key_tokens']:,} key tokens",
     }.get(headline.benchmark, lambda: spread(headline, score))()
     weight = "strong" if best else "span"
@@ -107,7 +107,7 @@ def difference_cell(headline: Headline, difference: Difference | None, fair: boo
     if difference is None:
         return '<td class="n">&ndash;</td>'
     error = "" if difference.error is None else f" ± {significant(difference.error, 3)}"
-    value = f"{difference.value:+.4f}" if difference.value else "0"
+    value = f"{'+' if difference.value > 0 else ''}{significant(difference.value, 3)}"
     look = "n" if difference.real and fair else "n chance"
     return f'<td class="{look}">{value}{error}<span class="detail">{escape(headline.row_unit)}</span></td>'
 
@@ -196,9 +196,15 @@ def number_of(score: dict) -> Number:
 
 
 def numbers_by_benchmark(data: ReportData) -> dict[str, dict[tuple[str, int], dict[str, Number]]]:
-    """{benchmark: {(task, length): {column: number}}}, in the order of the scores; a detector has a row of its own."""
+    """{benchmark: {(task, length): {column: number}}}, tasks in the order of the scores, lengths ascending.
+
+    A detector has a row of its own.
+    """
     numbers: dict[str, dict[tuple[str, int], dict[str, Number]]] = {}
-    for score in data.scores:
+    rows = {(score["benchmark"], row_of(score)): None for score in data.scores}
+    places = {row: place for place, row in enumerate(rows)}
+    ordered = sorted(data.scores, key=lambda each: (places[each["benchmark"], row_of(each)], each["length"]))
+    for score in ordered:
         cells = numbers.setdefault(score["benchmark"], {})
         cells.setdefault((row_of(score), score["length"]), {})[column_of(score)] = number_of(score)
     return numbers

@@ -3,7 +3,7 @@
 in : the pieces in order, the answer last; the settings: BOS, or the models' chat template
 out: {"input_ids", "labels" (-100 except the answer's tokens), "spans": [{"kind", "start", "end"}]}
 invariants: the spans cover the row exactly once; a token belongs to the text in which it starts. In a chat template the
-row is the prompt that other benchmarks would write (eval.building.prompt_writer): all before the answer is the user's
+row is the prompt that other benchmarks would write (eval.building.prompts): all before the answer is the user's
 turn, and the answer begins the model's.
 """
 

@@ -11,7 +11,7 @@ from contracts.fingerprint import sha256_file
 from eval.__main__ import COMMANDS
 from eval.report.charts import smoothed, ticks
 from eval.report.page import page
-from eval.report.tables import detection_table, significant
+from eval.report.tables import detection_table, scores_csv, significant
 from tests.eval.report.conftest import made_score, report_data
 
 CELLS = (
@@ -195,6 +195,19 @@ def test_needles_and_stories_are_told_with_their_spread():
     assert "Needles found in 512 and in 2,048 tokens: ce 100 and 50 %, base 100 and 0 %." in shown
     assert "Stories, 2 facts" in shown
     assert len(re.findall(r"50\.0 %\s+± 9\.\d", shown)) == 2
+
+
+def test_lengths_stand_in_their_order_whatever_the_order_of_the_files():
+    lengths = (1024, 2048, 512)
+    data = report_data([made_score(model, "ruler", "vt", length, 0.5) for length in lengths for model in ("a", "b")])
+    assert re.findall(r"^ruler,vt,(\d+),a,", scores_csv(data), flags=re.MULTILINE) == ["512", "1024", "2048"]
+
+
+def test_only_what_was_trained_here_is_said_to_be(made):
+    first = re.sub(r"<[^>]+>", "", (made / "report.html").read_text()).split("This page compares ")[1]
+    assert re.match(
+        r"ce and cdt \(0\.1 million parameters each\) on .* ce and cdt: trained here on 0\.00 million", first
+    )
 
 
 def test_every_number_of_hops_is_in_the_detection_table(made):

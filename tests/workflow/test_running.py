@@ -131,9 +131,10 @@ def test_a_training_on_one_node_asks_for_one_task_outside_of_any_other_step(proj
 
 def test_where_a_training_runs_is_no_reason_to_train_again(project):
     plans = [
-        project.to_run("--set-resources", *resources) for resources in (["train_method:nodes=2"], ["pack:mem_mb=1"])
+        project.to_run("--set-resources", *resources)
+        for resources in (["train_method:nodes=2"], ["pack:mem_mb=1"], ["train_method:gpu=1", "generate:gpu=1"])
     ]
-    assert plans == [set(), set()]
+    assert plans == [set(), set(), set()]
 
 
 @pytest.mark.parametrize("stage", ["tokens", "packs", "train", "export", "evaluate", "report"])

@@ -7,11 +7,11 @@ rule aggregate:
         "<results>/logs/aggregate/{model}-{way}-{benchmark}.log",
     benchmark:
         "<results>/benchmarks/aggregate/{model}-{way}-{benchmark}.tsv"
+    group:
+        groups.of("aggregate")
     conda:
         "../../environment.yml"
     threads: 1
-    group:
-        groups.of("aggregate")
     resources:
         lanes=1,
         mem_mb=1000,

@@ -14,9 +14,17 @@ from contracts.errors import InputError
 from contracts.files import atomic_text
 from contracts.fingerprint import canonical_json
 from data_prep.sources import ENCODERS
+from workflow.devices import on_devices
 from workflow.failed_jobs import watch_failures
 from workflow.job_groups import JobGroups
-from workflow.run_config import check_against_schema, check_files, check_places, fill_defaults, read_schema
+from workflow.run_config import (
+    check_against_schema,
+    check_folder,
+    check_files,
+    check_places,
+    fill_defaults,
+    read_schema,
+)
 from workflow.run_plan import STAGE_FOLDERS, RunPlan, any_of, launcher
 from workflow.sole_run import claim_folder
 
@@ -43,8 +51,14 @@ def checked(settings):
     return schema
 
 
-def check_across_sections():
-    """Stop before the first job where two sections contradict each other."""
+def check_at_the_start():
+    """Stop before the first job where two sections contradict each other, or jobs cannot find the folder."""
+    try:
+        if workflow.non_local_exec:
+            check_folder(str(REPOSITORY))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     command = [sys.executable, "-m", "workflow.configuration", canonical_json(config)]
     if (ended := subprocess.run(command, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})).returncode:
         sys.exit(ended.returncode)

@@ -12,22 +12,23 @@ rule generate:
         "<results>/benchmarks/generate/{model}-{way}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
         way=plan.ways_by(trainer=False),
+    group:
+        groups.of("generate")
     conda:
         "../../environment.yml"
     threads: 1
-    group:
-        groups.of("generate")
     resources:
         lanes=1,
         mem_mb=more_at_each_attempt,
         runtime=60,
     params:
+        devices=lambda wildcards, resources: on_devices(resources),
         way=asked_often(plan.way_option),
         settings=asked_often(plan.answer_settings),
         plan=SHARED_MODELS,
         code=asked_often(plan.code_of_answers),
     shell:
-        "python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
+        "{params.devices}python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
         "{params.way} --settings {params.settings:q} --output {output.predictions:q} > {log:q} 2>&1"
 
 
@@ -44,20 +45,21 @@ rule detect_critical_tokens:
         "<results>/benchmarks/detect_critical_tokens/{model}-{way}-{benchmark}-{task}-{length}.tsv"
     wildcard_constraints:
         way=plan.ways_by(trainer=True),
+    group:
+        groups.of("detect_critical_tokens")
     conda:
         "../../environment.yml"
     threads: 1
-    group:
-        groups.of("detect_critical_tokens")
     resources:
         lanes=1,
         mem_mb=more_at_each_attempt,
         runtime=60,
     params:
+        devices=lambda wildcards, resources: on_devices(resources),
         lr=config["detect"]["lr"],
         beta=config["detect"]["beta"],
         reduction=config["detect"]["reduction"],
         code=plan.code("megatron_cdt.detect_command"),
     shell:
-        "python -m megatron_cdt detect --model {input.model:q} --data {input.samples:q} --lr {params.lr} "
+        "{params.devices}python -m megatron_cdt detect --model {input.model:q} --data {input.samples:q} --lr {params.lr} "
         "--beta {params.beta} --reduction {params.reduction} --output {output.predictions:q} > {log:q} 2>&1"

@@ -41,7 +41,7 @@ include: "stages.smk"
 
 onstart:
     # What one section cannot know of another; the schema has seen to everything else already.
-    check_across_sections()
+    check_at_the_start()
 
 
 onerror:

@@ -9,11 +9,11 @@ rule score:
         "<results>/logs/score/{model}-{way}-{benchmark}-{task}-{length}.log",
     benchmark:
         "<results>/benchmarks/score/{model}-{way}-{benchmark}-{task}-{length}.tsv"
+    group:
+        groups.of("score")
     conda:
         "../../environment.yml"
     threads: 1
-    group:
-        groups.of("score")
     resources:
         lanes=1,
         mem_mb=1000,

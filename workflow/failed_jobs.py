@@ -30,7 +30,9 @@ class FailedJobs(logging.Handler):
     def __init__(self, workflow: Any) -> None:
         super().__init__(logging.ERROR)
         self.workflow = workflow
-        self.earlier = {path.name for path in Path("results").glob("*/records/jobs/*.json")}
+        # What an earlier Snakemake's jobs found wrong may have been mended.
+        self.seen = {path.name for path in Path("results").glob("*/records/jobs/*.json")}
+        self.bad: list[dict] = []
         self.complaints: dict[str, list[str]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -51,14 +53,17 @@ class FailedJobs(logging.Handler):
 
     def complaint_of(self, logs: list[str]) -> str | None:
         """What a command with one of these logs found wrong with its input; None where it ended otherwise."""
-        bad = [end for end in self.fresh_records(logs) if end.get("exit_code") == BAD_INPUT and end.get("log") in logs]
-        return next((end["error"] for end in reversed(bad) if end.get("error")), None)
+        for folder in {Path(*Path(log).parts[:2], "records/jobs") for log in logs}:
+            self.read_new_records(folder)
+        return next((bad["error"] for bad in reversed(self.bad) if bad["log"] in logs and bad.get("error")), None)
 
-    def fresh_records(self, logs: list[str]) -> list[dict]:
-        """What this Snakemake's jobs have left in the records of the runs that the logs lie in, by their starts."""
-        folders = {Path(*Path(log).parts[:2], "records/jobs") for log in logs}
-        paths = sorted(path for folder in folders for path in folder.glob("*.json") if path.name not in self.earlier)
-        return [record for path in paths if (record := read_record(path))]
+    def read_new_records(self, folder: Path) -> None:
+        """Note what the jobs that have ended since the last look found wrong; a study has records by the thousand."""
+        for path in sorted(path for path in folder.glob("*.json") if path.name not in self.seen):
+            record = read_record(path)
+            if record and record.get("exit_code") is not None:
+                self.seen.add(path.name)
+                self.bad += [record] if record["exit_code"] == BAD_INPUT else []
 
     def say(self) -> None:
         """Every complaint once, with the logs that hold it."""

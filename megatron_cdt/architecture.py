@@ -196,13 +196,13 @@ class ModelSettings(Settings):
         return architecture.model_copy(update=changes)
 
 
-def yarn_length(scaling: RopeScaling, asked: int | None) -> int:
+def yarn_length(scaling: RopeScaling, given: int | None) -> int:
     """factor x original length, in tokens: some versions of transformers take the factor from that ratio."""
     length = round(scaling.factor * scaling.original_max_position_embeddings)
-    if asked not in (None, length):
+    if given not in (None, length):
         raise InputError(
-            f"model.max_position_embeddings {asked} is not rope_scaling.factor {scaling.factor:g} x "
+            f"model.max_position_embeddings {given} is not rope_scaling.factor {scaling.factor:g} x "
             f"original_max_position_embeddings {scaling.original_max_position_embeddings}; leave it out, or set the "
-            f"factor to {asked / scaling.original_max_position_embeddings:g}"
+            f"factor to {given / scaling.original_max_position_embeddings:g}"
         )
     return length

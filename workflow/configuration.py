@@ -119,11 +119,11 @@ class Configuration(Settings):
         longppl = self.eval.benchmarks.longppl
         if longppl is None:
             return self
-        name, known = longppl.evaluator, [*self.train.methods, *self.eval.models]
-        if name not in known and not Path(name, "config.json").is_file():
+        name, evaluators = longppl.evaluator, [*self.train.methods, *self.eval.models]
+        if name not in evaluators and not Path(name, "config.json").is_file():
             raise ValueError(
                 f"eval.benchmarks.longppl.evaluator {name} is neither a Hugging Face folder nor one of the models of "
-                f"this run; name a folder, or {' or '.join(known)}"
+                f"this run; name a folder, or {' or '.join(evaluators)}"
             )
         return self
 

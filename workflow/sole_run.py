@@ -83,12 +83,12 @@ def wait_for_jobs(folder: Path) -> None:
 def states_of_jobs(folder: Path) -> dict[str, str] | None:
     """{job id: state} of this user's Slurm jobs that work in a folder and are not over; None where nobody answers."""
     try:
-        asked = subprocess.run(
+        squeue = subprocess.run(
             ["squeue", "--noheader", "--me", "--format=%A|%T|%Z"], capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
         return {}
-    if asked.returncode:
-        return {} if NO_SLURM in asked.stderr else None
-    jobs = [line.split("|", 2) for line in asked.stdout.splitlines()]
+    if squeue.returncode:
+        return {} if NO_SLURM in squeue.stderr else None
+    jobs = [line.split("|", 2) for line in squeue.stdout.splitlines()]
     return {job: state for job, state, place in jobs if Path(place).resolve() == folder.resolve()}

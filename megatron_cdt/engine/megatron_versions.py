@@ -19,5 +19,5 @@ def mlp_submodules(layer: ModuleSpec) -> MLPSubmodules:
 
 def writer_of_megatron() -> dict[str, str]:
     """What dist_checkpointing.save wants to be told, or later releases ask for a package of NVIDIA's that writes."""
-    known = inspect.signature(dist_checkpointing.save).parameters
-    return {"async_strategy": "mcore"} if "async_strategy" in known else {}
+    parameters = inspect.signature(dist_checkpointing.save).parameters
+    return {"async_strategy": "mcore"} if "async_strategy" in parameters else {}

@@ -51,8 +51,8 @@ class KnownClassesOnly(pickle.Unpickler):
     """An unpickler that makes a checkpoint's metadata and refuses to look up anything else."""
 
     def find_class(self, module: str, name: str) -> object:
-        if (known := METADATA_CLASSES.get((module, name))) is not None:
-            return known
+        if (allowed := METADATA_CLASSES.get((module, name))) is not None:
+            return allowed
         if (module, name) == ("builtins", "getattr"):
             return enum_member
         if module == "torch" and isinstance(dtype := getattr(torch, name, None), torch.dtype):

@@ -55,16 +55,16 @@ class TensorFolder:
     @cached_property
     def headers(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """(shape, dtype as safetensors spells it) of every tensor, from the files' headers alone."""
-        found = {}
+        kinds = {}
         for path in sorted(set(self.files.values())):
             with open_tensors(path) as opened:
                 names = set(opened.keys()) & {name for name, file in self.files.items() if file == path}
                 for name in names:
                     view = opened.get_slice(name)
-                    found[name] = (tuple(view.get_shape()), view.get_dtype())
-        if absent := sorted(self.names - found.keys()):
+                    kinds[name] = (tuple(view.get_shape()), view.get_dtype())
+        if absent := sorted(self.names - kinds.keys()):
             raise InputError(f"{self.files[absent[0]]}: no tensor {absent[0]}, which {INDEX_NAME} promises; fetch it")
-        return found
+        return kinds
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The whole tensor's shape."""

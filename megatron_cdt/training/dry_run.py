@@ -113,9 +113,9 @@ def check_labels(pack: PackReader, settings: TrainSettings) -> None:
 
 def check_same_run(run_folder: Path, inputs: Inputs, settings: TrainSettings, if_changed: str) -> None:
     """The run folder may be gone on with. The device is left out: a dry run is often made where there is none."""
-    known = read_fingerprint(run_folder) or {}
+    begun = read_fingerprint(run_folder) or {}
     fingerprint = run_fingerprint(inputs, settings)
-    check_run_folder(run_folder, fingerprint | {key: known[key] for key in ("device",) if key in known}, if_changed)
+    check_run_folder(run_folder, fingerprint | {key: begun[key] for key in ("device",) if key in begun}, if_changed)
 
 
 def check_room(paths: Paths, inputs: Inputs, settings: TrainSettings) -> None:

@@ -69,16 +69,16 @@ def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, 
     A folder of another run is refused in one line, or with if_changed "set-aside" renamed out of the way. With
     "go-on" a run whose code alone has changed goes on; its fingerprint then names the earlier code too.
     """
-    known = read_fingerprint(run_folder)
+    begun = read_fingerprint(run_folder)
     difference = check_run_folder(run_folder, fingerprint, if_changed)
     lock = WriterLock(run_folder)
     if difference and if_changed == "go-on":
-        fingerprint = {**fingerprint, "earlier_code": [*known.get("earlier_code", []), known.get("code")]}
+        fingerprint = {**fingerprint, "earlier_code": [*begun.get("earlier_code", []), begun.get("code")]}
     elif difference:
         lock.release()
-        os.replace(run_folder, name_aside(run_folder, known))
+        os.replace(run_folder, name_aside(run_folder, begun))
         lock = WriterLock(run_folder)
-    if known is None or difference:
+    if begun is None or difference:
         atomic_text(run_folder / "settings.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")
         atomic_text(run_folder / "fingerprint.json", json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
     return lock
@@ -86,28 +86,28 @@ def claim_run_folder(run_folder: Path, settings: Mapping, fingerprint: Mapping, 
 
 def check_run_folder(run_folder: Path, fingerprint: Mapping, if_changed: str) -> str | None:
     """In what the run of this folder differs from ours, or None; a difference that is not allowed is refused."""
-    known = read_fingerprint(run_folder)
-    difference = difference_of_runs(known, fingerprint) if known is not None else None
-    goes_on = if_changed == "go-on" and known is not None and differs_in_code_alone(known, fingerprint)
+    begun = read_fingerprint(run_folder)
+    difference = difference_of_runs(begun, fingerprint) if begun is not None else None
+    goes_on = if_changed == "go-on" and begun is not None and differs_in_code_alone(begun, fingerprint)
     if difference and if_changed != "set-aside" and not goes_on:
-        raise InputError(f"{run_folder}: begun as another run ({difference}); {cure_of(known, fingerprint)}")
+        raise InputError(f"{run_folder}: begun as another run ({difference}); {cure_of(begun, fingerprint)}")
     return difference
 
 
-def difference_of_runs(known: Mapping, fingerprint: Mapping) -> str | None:
+def difference_of_runs(begun: Mapping, fingerprint: Mapping) -> str | None:
     """The first thing in which two runs differ; what code a run went through earlier is no difference."""
-    return first_difference({key: value for key, value in known.items() if key != "earlier_code"}, fingerprint)
+    return first_difference({key: value for key, value in begun.items() if key != "earlier_code"}, fingerprint)
 
 
-def differs_in_code_alone(known: Mapping, fingerprint: Mapping) -> bool:
+def differs_in_code_alone(begun: Mapping, fingerprint: Mapping) -> bool:
     """Whether the code is all that has changed: settings, data, start weights, tokenizer and device are the same."""
-    return difference_of_runs({**known, "code": fingerprint.get("code")}, fingerprint) is None
+    return difference_of_runs({**begun, "code": fingerprint.get("code")}, fingerprint) is None
 
 
-def cure_of(known: Mapping, fingerprint: Mapping) -> str:
+def cure_of(begun: Mapping, fingerprint: Mapping) -> str:
     """What a person can do about a run folder that was begun as another run."""
     cure = "choose another --run-folder, or keep the old one beside it with --if-changed set-aside"
-    if differs_in_code_alone(known, fingerprint):
+    if differs_in_code_alone(begun, fingerprint):
         return f"{cure}, or go on with the new code: --if-changed go-on"
     return cure
 

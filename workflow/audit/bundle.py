@@ -55,13 +55,13 @@ def metrics(run: Run) -> dict[str, str]:
 
 def scores(run: Run) -> list[dict]:
     """The numbers of every score file at full precision, without its rows."""
-    found = []
+    entries = []
     for name in run.digests:
         score = read_object(run.folder / name) if name.endswith("/score.json") else {}
         if "metrics" in score:
             facts = {key: value for key, value in score.items() if isinstance(value, str | int | float)}
-            found.append(facts | {"file": name, "metrics": score["metrics"]})
-    return found
+            entries.append(facts | {"file": name, "metrics": score["metrics"]})
+    return entries
 
 
 def json_text(value: object) -> str:

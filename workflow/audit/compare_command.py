@@ -39,12 +39,12 @@ def run(arguments: argparse.Namespace) -> None:
         print(sentence)
     for name in sorted({*unknown_files(first), *unknown_files(second)}):
         print(f"not compared: {name}: a kind of file that is unknown here")
-    asked = [verdict for verdict in verdicts(*facts, outcomes) if arguments.gate in (None, verdict.gate)]
-    for verdict in asked:
+    shown = [verdict for verdict in verdicts(*facts, outcomes) if arguments.gate in (None, verdict.gate)]
+    for verdict in shown:
         print(f"{verdict.gate:<20}{verdict.sentence}")
-    if arguments.gate and asked[0].passed is None:
+    if arguments.gate and shown[0].passed is None:
         raise InputError(
-            f"this pair of runs cannot show {arguments.gate}; {asked[0].sentence.removeprefix('not shown: ')}"
+            f"this pair of runs cannot show {arguments.gate}; {shown[0].sentence.removeprefix('not shown: ')}"
         )
-    if any(verdict.passed is False for verdict in asked):
+    if any(verdict.passed is False for verdict in shown):
         sys.exit(DIFFERENT)

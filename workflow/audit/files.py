@@ -83,11 +83,11 @@ def files_of_run(run: Path) -> list[str]:
 
     Left out are the audit's own, Snakemake's stamps, temporary names, and what has no bytes to hash.
     """
-    found = []
+    paths = []
     for folder, _, names in os.walk(run):
         relative = Path(folder).relative_to(run)
-        found += [(relative / name).as_posix() for name in names if Path(folder, name).is_file()]
-    return sorted(name for name in found if is_audited(name))
+        paths += [(relative / name).as_posix() for name in names if Path(folder, name).is_file()]
+    return sorted(name for name in paths if is_audited(name))
 
 
 def is_audited(name: str) -> bool:
@@ -97,7 +97,7 @@ def is_audited(name: str) -> bool:
 
 def strangers(run: Path) -> dict[str, str]:
     """{path: what is wrong} of links that lead out of the run folder or nowhere, and of what is no file at all."""
-    found = {}
+    faults = {}
     inside = run.resolve()
     for folder, folders, names in os.walk(run):
         for path in (Path(folder, name) for name in (*folders, *names)):
@@ -109,8 +109,8 @@ def strangers(run: Path) -> dict[str, str]:
                 fault = "is neither a file nor a folder"
             else:
                 continue
-            found[path.relative_to(run).as_posix()] = fault
-    return {name: fault for name, fault in found.items() if is_audited(name)}
+            faults[path.relative_to(run).as_posix()] = fault
+    return {name: fault for name, fault in faults.items() if is_audited(name)}
 
 
 def files_table(names: list[str]) -> str:

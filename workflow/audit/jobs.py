@@ -146,13 +146,13 @@ def ask_sacct(run: Run) -> dict[str, dict]:
         return {}
     command = ["sacct", "--jobs", ",".join(ids), "--parsable2", "--noheader", "--format", ",".join(SACCT_FIELDS)]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=SACCT_SECONDS, check=False)
+        sacct = subprocess.run(command, capture_output=True, text=True, timeout=SACCT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return {}
-    if asked.returncode:
-        told = " ".join(asked.stderr.split())
+    if sacct.returncode:
+        told = " ".join(sacct.stderr.split())
         print(f"warning: the audit goes without Slurm's accounting: {told}", file=sys.stderr)
-    return accounting_of(asked.stdout)
+    return accounting_of(sacct.stdout)
 
 
 def accounting_of(text: str) -> dict[str, dict]:
@@ -164,8 +164,8 @@ def accounting_of(text: str) -> dict[str, dict]:
         if not step:
             jobs[job] = told | {"MaxRSS": jobs.get(job, {}).get("MaxRSS", "")}
         elif told["MaxRSS"]:
-            known = jobs.setdefault(job, {})
-            known["MaxRSS"] = max(known.get("MaxRSS", ""), told["MaxRSS"], key=kibibytes)
+            whole = jobs.setdefault(job, {})
+            whole["MaxRSS"] = max(whole.get("MaxRSS", ""), told["MaxRSS"], key=kibibytes)
     return jobs
 
 

@@ -105,12 +105,12 @@ def attempts(folder: Path) -> list[dict]:
     path = folder / HISTORY
     events = read_lines(path) if path.is_file() else []
     starts = [place for place, event in enumerate(events) if event["event"] == "start"]
-    found = []
+    starts_and_ends = []
     for first, after in pairwise([*starts, len(events)]):
         start, following = events[first], events[after] if after < len(events) else None
         end = next((event for event in events[first + 1 : after] if event["event"] == "end"), None)
         last = following["step"] if following else end["step"] if end else None
-        found.append(
+        starts_and_ends.append(
             {
                 "first_step": start["step"] + 1,
                 "last_step": last,
@@ -120,4 +120,4 @@ def attempts(folder: Path) -> list[dict]:
                 **{key: start[key] for key in ("hosts", "processes", "slurm_job_id", "slurm_restart_count")},
             }
         )
-    return found
+    return starts_and_ends

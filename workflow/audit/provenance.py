@@ -62,12 +62,12 @@ def git_facts(repository: Path) -> dict:
 def git(repository: Path, *arguments: str) -> str:
     """What git says; nothing where there is no git or no repository."""
     try:
-        asked = subprocess.run(
+        said = subprocess.run(
             ["git", "-C", str(repository), *arguments], capture_output=True, text=True, errors="replace", check=False
         )
     except FileNotFoundError:
         return ""
-    return asked.stdout if asked.returncode == 0 else ""
+    return said.stdout if said.returncode == 0 else ""
 
 
 def code_files(repository: Path) -> dict[str, str]:
@@ -75,10 +75,10 @@ def code_files(repository: Path) -> dict[str, str]:
 
     Of a Python file, of what it says: a comment, a docstring or a blank line is no other code.
     """
-    found = [repository / name for name in CODE_FILES]
+    paths = [repository / name for name in CODE_FILES]
     for folder in CODE_FOLDERS:
-        found += (repository / folder).rglob("*")
-    kept = [path for path in found if path.is_file() and "__pycache__" not in path.parts and path.name[0] != "."]
+        paths += (repository / folder).rglob("*")
+    kept = [path for path in paths if path.is_file() and "__pycache__" not in path.parts and path.name[0] != "."]
     named = {path.relative_to(repository).as_posix(): path for path in sorted(kept)}
     return {
         name: file_fingerprint(path, repository) for name, path in named.items() if not name.startswith(NOT_OF_A_RUN)
@@ -108,16 +108,16 @@ def external_inputs(run: Run, settings: Mapping, config_files: Sequence[str]) ->
     wanted = {digest for manifest in run.manifests.values() for digest in stated_digests(manifest["inputs"])} - made
     names = {Path(name).name for manifest in run.manifests.values() for name in stated_names(manifest["inputs"])}
     work = run.work_folder()
-    found = {}
+    inputs = {}
     for file in sorted(set(candidates(settings, work))):
         if file.name in names and not file.resolve().is_relative_to(run.folder.resolve()):
             digest = sha256_file(file)
             if digest in wanted:
-                found[relative(file, work)] = digest
+                inputs[relative(file, work)] = digest
     configured = {
         relative(work / name, work): sha256_file(work / name) for name in config_files if (work / name).is_file()
     }
-    return found | configured, sorted(wanted - set(found.values()))
+    return inputs | configured, sorted(wanted - set(inputs.values()))
 
 
 def stated_names(value: object) -> Iterator[str]:

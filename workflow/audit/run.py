@@ -34,8 +34,8 @@ class Run:
     def manifests(self) -> dict[str, dict]:
         """{path: manifest} of everything that a stage described; a file that is no JSON object is left out."""
         named = (name for name in self.digests if name.endswith("manifest.json"))
-        found = {name: read_object(self.folder / name) for name in named}
-        return {name: manifest for name, manifest in found.items() if manifest.get("stage")}
+        objects = {name: read_object(self.folder / name) for name in named}
+        return {name: manifest for name, manifest in objects.items() if manifest.get("stage")}
 
     @cached_property
     def jobs(self) -> list[dict]:

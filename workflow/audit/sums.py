@@ -65,8 +65,8 @@ def signer_of_sums(audit: Path, signers: Path) -> str | None:
     """Who of the allowed signers signed SHA256SUMS as it is; None where nobody of them did."""
     existing_file(signers, "write it as ssh-keygen(1) says under ALLOWED SIGNERS")
     given = ("-s", str(audit / SIGNATURE), "-f", str(signers))
-    found = ssh_keygen("find-principals", *given, signed=audit / SUMS)
-    for principal in found.stdout.splitlines() if found.returncode == 0 else ():
+    principals = ssh_keygen("find-principals", *given, signed=audit / SUMS)
+    for principal in principals.stdout.splitlines() if principals.returncode == 0 else ():
         if ssh_keygen("verify", *given, "-I", principal, signed=audit / SUMS).returncode == 0:
             return principal
     return None

@@ -203,8 +203,8 @@ def detect_in_rows(
     with frozen(model), torch.enable_grad(), numbers:
         # backward(), not autograd.grad(): recomputed layers allow no other, and the leaf is all that takes a gradient.
         learn_in_order(losses(), groups)
-    found = zip(rows, leaves, sums, strict=True)
-    return [detection_of(model, row, leaf_TBH.grad, loss_sum, groups) for row, leaf_TBH, loss_sum in found]
+    detected = zip(rows, leaves, sums, strict=True)
+    return [detection_of(model, row, leaf_TBH.grad, loss_sum, groups) for row, leaf_TBH, loss_sum in detected]
 
 
 def detection_of(

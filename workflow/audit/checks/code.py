@@ -14,12 +14,12 @@ from workflow.audit.run import Audited, Difference, Run, read_object
 
 def code_faults(audited: Audited) -> Iterator[Difference]:
     """Changed, missing and added source files; then outputs whose code is not that of the tree."""
-    stated, found = read_object(audited.audit / "code.json"), code_files(audited.repository)
-    for name in sorted(stated.keys() | found.keys()):
-        if stated.get(name) != found.get(name):
-            fault = "is missing" if name not in found else "was added" if name not in stated else "has changed"
+    stated, present = read_object(audited.audit / "code.json"), code_files(audited.repository)
+    for name in sorted(stated.keys() | present.keys()):
+        if stated.get(name) != present.get(name):
+            fault = "is missing" if name not in present else "was added" if name not in stated else "has changed"
             yield Difference(name, f"this code {fault} since the audit")
-    if audited.repository.resolve() == REPOSITORY and stated == found:
+    if audited.repository.resolve() == REPOSITORY and stated == present:
         yield from named_code_faults(audited.run)
 
 
@@ -58,8 +58,8 @@ def loaded_modules(run: Run) -> dict[str, set[str]]:
     for job in run.jobs:
         if modules := run.shared_record("code", job.get("code")):
             by_command.setdefault((job["program"], job["arguments"][0]), set()).update(modules)
-    found = {}
+    modules_of = {}
     for output, job in run.last_jobs.items():
         if modules := by_command.get((job["program"], job["arguments"][0])):
-            found[run.manifest_of(output) or output] = modules
-    return found
+            modules_of[run.manifest_of(output) or output] = modules
+    return modules_of

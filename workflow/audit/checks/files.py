@@ -18,15 +18,15 @@ def sum_faults(audited: Audited) -> Iterator[Difference]:
     stated = read_sums(audited.audit / SUMS)
     of_audit = hash_files(files_of_run(audited.audit), audited.audit)
     own = {f"{AUDIT}/{name}": sha for name, sha in of_audit.items() if name not in (SUMS, SIGNATURE)}
-    found = own | audited.run.digests
+    present = own | audited.run.digests
     named = {name[3:] if name.startswith("../") else f"{AUDIT}/{name}": sha for name, sha in stated.items()}
-    for name in sorted(named.keys() | found.keys()):
-        if name not in found:
+    for name in sorted(named.keys() | present.keys()):
+        if name not in present:
             yield Difference(name, "is missing")
         elif name not in named:
             yield Difference(name, f"was added: {SUMS} does not know it")
-        elif named[name] != found[name]:
-            yield Difference(name, f"has changed: its sha256 is {found[name][:16]}, {SUMS} says {named[name][:16]}")
+        elif named[name] != present[name]:
+            yield Difference(name, f"has changed: its sha256 is {present[name][:16]}, {SUMS} says {named[name][:16]}")
 
 
 def strange_files(audited: Audited) -> Iterator[Difference]:
@@ -57,11 +57,11 @@ def manifest_faults(audited: Audited) -> Iterator[Difference]:
     for name in sorted(name for name in run.digests if name.endswith("manifest.json")):
         if not read_object(run.folder / name):
             yield Difference(name, "is no JSON object")
-    known = set(run.digests.values()) | set(read_sums(audited.audit / INPUT_SUMS).values())
-    known |= set(audited.facts.get("inputs_not_at_hand", []))
+    accounted = set(run.digests.values()) | set(read_sums(audited.audit / INPUT_SUMS).values())
+    accounted |= set(audited.facts.get("inputs_not_at_hand", []))
     for name, manifest in sorted(run.manifests.items()):
         yield from output_faults(run, name, manifest)
-        for digest in sorted(set(stated_digests(manifest["inputs"])) - known):
+        for digest in sorted(set(stated_digests(manifest["inputs"])) - accounted):
             yield Difference(name, f"was made from a file that is nowhere: sha256 {digest[:16]}")
         if sha256_value(manifest["settings"]) != manifest["settings_sha256"]:
             yield Difference(name, "its settings are not those of its settings_sha256")

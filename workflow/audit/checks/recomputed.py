@@ -50,9 +50,9 @@ def score_faults(audited: Audited) -> Iterator[Difference]:
             for complaint in complaints(job, again / output)
         ]
         files = [path for path in sorted(again.rglob("*")) if path.is_file()]
-        found = {path.relative_to(again).as_posix(): sha256_file(path) for path in files}
+        computed = {path.relative_to(again).as_posix(): sha256_file(path) for path in files}
     yield from failed
-    for name, digest in found.items():
+    for name, digest in computed.items():
         if run.digests.get(name) != digest:
             yield Difference(name, "differs from what is computed again from its inputs")
 

@@ -26,8 +26,8 @@ def setting_faults(audited: Audited) -> Iterator[Difference]:
         given, name = given_settings(job), audited.run.manifest_of(output)
         if given and name:
             stated = audited.run.manifests[name]["settings"]
-            for key, asked, found in disagreements(given, stated):
-                yield Difference(name, f"its settings say {key} {found}, its job was given {asked}")
+            for key, told, said in disagreements(given, stated):
+                yield Difference(name, f"its settings say {key} {said}, its job was given {told}")
 
 
 def given_settings(job: dict) -> dict:
@@ -41,11 +41,11 @@ def disagreements(given: Mapping, stated: Mapping, prefix: str = "") -> Iterator
     some, stand for what a stage works out.
     """
     for key in sorted(given.keys() & stated.keys()):
-        asked, found = given[key], stated[key]
-        if isinstance(asked, Mapping) and isinstance(found, Mapping):
-            yield from disagreements(asked, found, f"{prefix}{key}.")
-        elif asked is not None and asked != found and not (asked == 0 and key in ZERO_IS_LEFT_OUT):
-            yield f"{prefix}{key}", asked, found
+        told, said = given[key], stated[key]
+        if isinstance(told, Mapping) and isinstance(said, Mapping):
+            yield from disagreements(told, said, f"{prefix}{key}.")
+        elif told is not None and told != said and not (told == 0 and key in ZERO_IS_LEFT_OUT):
+            yield f"{prefix}{key}", told, said
 
 
 def training_faults(audited: Audited) -> Iterator[Difference]:
@@ -125,9 +125,9 @@ def prediction_faults(audited: Audited) -> Iterator[Difference]:
 
 def answer_faults(run: Run, output: str, job: dict, digests: dict[str, str]) -> Iterator[Difference]:
     """Header against model and samples, answers against samples; `digests` keeps those of models already hashed."""
-    model, asked = option(job, "--model"), option(job, "--samples") or option(job, "--data")
+    model, questions = option(job, "--model"), option(job, "--samples") or option(job, "--data")
     lines = read_lines(run.folder / output)
-    samples = run.present(asked)
+    samples = run.present(questions)
     header = lines[0] if lines and "samples_sha256" in lines[0] else None
     if header:
         if model not in digests:
@@ -135,7 +135,7 @@ def answer_faults(run: Run, output: str, job: dict, digests: dict[str, str]) -> 
         if header["model_sha256"] != digests[model]:
             yield Difference(output, f"was not answered by {model} as it is: the model's digest differs")
         if header["samples_sha256"] != sha256_file(samples):
-            yield Difference(output, f"answers other samples than {asked}")
+            yield Difference(output, f"answers other samples than {questions}")
     answered = [line.get("id") for line in (lines[1:] if header else lines)]
     if answered != [line.get("id") for line in read_lines(samples)]:
-        yield Difference(output, f"does not answer every sample of {asked}, once and in order")
+        yield Difference(output, f"does not answer every sample of {questions}, once and in order")

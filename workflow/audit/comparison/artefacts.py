@@ -186,13 +186,13 @@ def compare_runs(first: Run, second: Run, tolerance: Tolerance) -> Iterator[Outc
 
 def artefacts(run: Run) -> dict[str, tuple[Path, str]]:
     """{name that both runs use: (file, sha256)}."""
-    found = {name: (run.folder / name, sha) for name, sha in run.digests.items() if is_result(name)}
+    results = {name: (run.folder / name, sha) for name, sha in run.digests.items() if is_result(name)}
     for model, folder in run.trainings.items():
         for record in TRAINING_RECORDS:
             inside = (folder / record).relative_to(run.folder).as_posix()
             if inside in run.digests:
-                found[f"train/{PurePosixPath(model).name}/{record}"] = (folder / record, run.digests[inside])
-    return found
+                results[f"train/{PurePosixPath(model).name}/{record}"] = (folder / record, run.digests[inside])
+    return results
 
 
 def is_result(name: str) -> bool:

@@ -123,12 +123,12 @@ def verdict(gate: str, outcomes: list[Outcome]) -> Verdict:
 
 def differences_of_facts(first: Facts, second: Facts) -> list[str]:
     """In what two runs differ before any result: the first setting (the layout aside), code and package."""
-    found = {
+    differences = {
         "settings differ": first_difference(first.settings, second.settings),
         "code differs": difference_of_code(first, second),
         "packages differ": first_difference(first.packages, second.packages) if both(first, second) else None,
     }
-    return [f"{what}: {difference}" for what, difference in found.items() if difference]
+    return [f"{what}: {difference}" for what, difference in differences.items() if difference]
 
 
 def both(first: Facts, second: Facts) -> bool:

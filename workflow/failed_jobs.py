@@ -45,7 +45,7 @@ class FailedJobs(logging.Handler):
             return
         forget_nodes(self.workflow.scheduler.get_executor(job))
         logs = [str(log) for log in job.log]
-        if complaint := self.complaint_of(logs):
+        if complaint := self.complaint_of(logs) or (complaint_at_end(logs) if job.is_local else None):
             self.complaints.setdefault(complaint, []).extend(logs)
             give_up(dag.get_job_group(job) or job)
         elif job.attempt <= job.restart_times:
@@ -86,6 +86,15 @@ def read_record(path: Path) -> dict | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def complaint_at_end(logs: list[str]) -> str | None:
+    """What the last line of a log finds wrong: for a job that leaves no record (audit) and has just written it here."""
+    for log in logs:
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines() if Path(log).is_file() else []
+        if lines and lines[-1].startswith("error: "):
+            return lines[-1].removeprefix("error: ")
+    return None
 
 
 def give_up(job: Any) -> None:

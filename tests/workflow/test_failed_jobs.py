@@ -78,6 +78,15 @@ def test_what_was_bad_input_in_an_earlier_run_is_tried_again_in_this_one(fresh):
     assert "(log:" not in said
 
 
+def test_an_audit_which_leaves_no_record_is_made_once_too(project):
+    failing = f'import sys\nprint("error: {BOOK}", file=sys.stderr)\nsys.exit(2)\n'
+    (project.folder / "workflow/audit/__main__.py").write_text(failing, encoding="utf-8")
+    refused = project.snakemake("audit", "--profile", "local", "--configfile", "config/demo.yaml", "--retries", "3")
+    assert refused.returncode == 1
+    assert refused.stdout.count("Error in rule audit") == 1
+    assert f"error: {BOOK} (log: results/demo/logs/audit.log)" in refused.stdout
+
+
 def test_after_a_failure_no_node_is_excluded_but_those_that_the_profile_names():
     settings = SimpleNamespace(exclude_failed_nodes="broken, node9")
     executor = SimpleNamespace(

@@ -70,6 +70,10 @@ class Architecture(Settings):
     head_dim: int = Field(gt=0, description="width of one head, in features")
     ffn_hidden_size: int = Field(gt=0, description="width of the MLP, in features")
     max_position_embeddings: int = Field(gt=0, description="longest context the model is meant for, in tokens")
+    sliding_window: Annotated[int, Field(gt=0)] | None = Field(
+        default=None,
+        description="mistral: how far back attention reaches, in tokens; longer rows are refused",
+    )
     rms_norm_eps: float = Field(default=1e-5, gt=0, description="added to the mean square in RMSNorm")
     rope_theta: float = Field(default=10000.0, gt=0, description="base of the rotary frequencies")
     rope_scaling: RopeScaling | None = Field(default=None, description="stretch of the rotary frequencies, or null")
@@ -94,6 +98,8 @@ class Architecture(Settings):
                 f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads "
                 f"{self.num_attention_heads}: Hugging Face's Llama refuses others"
             )
+        if self.sliding_window and self.family != "mistral":
+            raise ValueError(f"sliding_window is mistral's, and family is {self.family}; leave it out")
         if self.head_dim % 2:
             raise ValueError(f"head_dim {self.head_dim} must be even: rotary positions turn pairs of features")
         if self.num_attention_heads % self.num_key_value_heads:

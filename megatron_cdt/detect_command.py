@@ -145,6 +145,11 @@ def checked_row(line: bytes, where: str, architecture: Architecture) -> dict:
         raise InputError(f"{where}: not a JSON object with input_ids and labels ({error}); correct the line") from None
     if not all_integers(input_ids) or not all_integers(labels) or len(input_ids) != len(labels):
         raise InputError(f"{where}: input_ids and labels must be lists of integers of the same length")
+    if (window := architecture.sliding_window) and len(input_ids) > window:
+        raise InputError(
+            f"{where}: {len(input_ids)} tokens, but the model's attention reaches {window} back (sliding_window), "
+            f"which is not supported; give rows of at most {window}"
+        )
     vocabulary = range(architecture.vocab_size)
     if not all(token in vocabulary for token in input_ids):
         raise InputError(f"{where}: a token id is outside 0..{len(vocabulary) - 1}; use the model's own tokenizer")

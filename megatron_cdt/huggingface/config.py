@@ -107,6 +107,7 @@ def read_architecture(folder: str | Path) -> Architecture:
         "ffn_hidden_size": config.get("intermediate_size"),
         "max_position_embeddings": config["max_position_embeddings"],
         "dtype": str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."),
+        "sliding_window": config.get("sliding_window") if config["model_type"] == "mistral" else None,
         **read_rope(config, path),
         **{key: config[key] for key in DEFAULTS},
     }
@@ -126,8 +127,8 @@ def check_supported(config: dict, path: Path) -> None:
         value = config.get(key)
         if value is not None and value not in harmless:
             refuse(path, key, value)
-    window = config.get("sliding_window", family.defaults.get("sliding_window"))
-    if window is not None and not family.window_is_switched:
+    window = config.get("sliding_window")
+    if window is not None and name != "mistral" and not family.window_is_switched:
         refuse(path, "sliding_window", window)
     if windowed := set(config.get("layer_types") or ()) - {"full_attention"}:
         refuse(path, "layer_types", sorted(windowed)[0])
@@ -165,6 +166,7 @@ def write_config(architecture: Architecture, bos_id: int | None = None, eos_id: 
         "vocab_size": architecture.vocab_size,
         **write_rope(architecture),
         **FAMILIES[architecture.family].written,
+        **({"sliding_window": architecture.sliding_window} if architecture.sliding_window else {}),
     }
 
 

@@ -67,6 +67,11 @@ def check_pack_fits(
             f"{where}: rows of {told.length} tokens, but the model is meant for {architecture.max_position_embeddings} "
             f"(max_position_embeddings); pack shorter rows or start from a model with a longer context"
         )
+    if (window := architecture.sliding_window) and told.length > window:
+        raise InputError(
+            f"{where}: rows of {told.length} tokens, but the model's attention reaches {window} back (sliding_window), "
+            f"which is not supported; pack rows of at most {window}"
+        )
     if told.vocab_size > architecture.vocab_size:
         raise InputError(
             f"{where}: token ids up to {told.vocab_size}, but the model has {architecture.vocab_size}; "

@@ -9,7 +9,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from contracts import command_line
+from contracts.errors import InputError
 from megatron_cdt.__main__ import COMMANDS
+from megatron_cdt.detect_command import read_rows
+from megatron_cdt.huggingface.config import read_architecture
+from tests.megatron_cdt.huggingface.models import random_model
 
 LR, BETA = 5e-2, 2.0
 
@@ -126,6 +130,17 @@ def test_a_bad_row_is_one_line_with_the_cure_and_exit_code_2(hf_folder, tmp_path
     (told,) = capsys.readouterr().err.strip().splitlines()
     assert complaint in told
     assert not output.exists()
+
+
+def test_a_row_that_a_models_window_does_not_hold_is_refused(tmp_path):
+    random_model(tmp_path, "mistral", sliding_window=8)
+    architecture = read_architecture(tmp_path)
+    data = tmp_path / "rows.jsonl"
+    data.write_text(json.dumps({"input_ids": [1] * 8, "labels": [1] * 8}) + "\n")
+    assert len(list(read_rows(data, architecture))) == 1
+    data.write_text(json.dumps({"input_ids": [1] * 9, "labels": [1] * 9}) + "\n")
+    with pytest.raises(InputError, match=r"line 1: 9 tokens, .* rows of at most 8"):
+        list(read_rows(data, architecture))
 
 
 @pytest.mark.parametrize("words", [["--lr", "nan"], ["--beta", "inf"]])

@@ -50,6 +50,15 @@ def test_logits_are_those_of_transformers(tmp_path, groups, changes):
     torch.testing.assert_close(logits, transformers_logits(theirs, ids, [144]), **TOLERANCE)
 
 
+def test_a_row_that_a_window_holds_scores_as_in_transformers_and_a_longer_one_would_not(tmp_path, groups):
+    theirs = random_model(tmp_path, "mistral", sliding_window=24)
+    held, longer = random_row(24), random_row(25)
+    logits = our_logits(tmp_path, groups, held, [24])
+    torch.testing.assert_close(logits, transformers_logits(theirs, held, [24]), **TOLERANCE)
+    last = our_logits(tmp_path, groups, longer, [25])[-1]
+    assert not torch.allclose(last, transformers_logits(theirs, longer, [25])[-1], **TOLERANCE)
+
+
 @pytest.mark.parametrize(
     ("family", "changes"),
     [

@@ -72,13 +72,16 @@ def test_import_then_export_gives_the_same_bits_and_a_folder_that_transformers_l
 
 FAMILY_MODELS = [
     ("mistral", {}),
+    ("mistral", {"sliding_window": 40}),
     ("qwen2", {"tie_word_embeddings": True}),
     ("qwen2", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
     ("qwen3", {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}),
 ]
 
 
-@pytest.mark.parametrize(("family", "changes"), FAMILY_MODELS, ids=["mistral", "qwen2-tied", "qwen2-yarn", "qwen3"])
+@pytest.mark.parametrize(
+    ("family", "changes"), FAMILY_MODELS, ids=["mistral", "mistral-window", "qwen2-tied", "qwen2-yarn", "qwen3"]
+)
 def test_every_family_comes_out_as_the_same_class_with_the_same_loss(tmp_path, tokenizer_folder, family, changes):
     given = random_model(tmp_path / "in", family, **changes)
     start, out = tmp_path / "start", tmp_path / "out"

@@ -153,6 +153,13 @@ def test_both_spellings_of_the_dtype_are_read(tmp_path, key):
     assert read(tmp_path, **{key: "bfloat16"}).dtype == "bfloat16"
 
 
+@pytest.mark.parametrize("window", [None, 4096])
+def test_the_window_of_a_mistral_is_kept(tmp_path, window):
+    mistral = read(tmp_path, model_type="mistral", sliding_window=window)
+    assert mistral.sliding_window == window
+    assert write_config(mistral, 1, 2)["sliding_window"] == window
+
+
 def test_mistral_without_a_window_is_a_llama(tmp_path):
     mistral = read(tmp_path, model_type="mistral", sliding_window=None)
     assert mistral == read(tmp_path).model_copy(update={"family": "mistral"})
@@ -162,9 +169,10 @@ def test_mistral_without_a_window_is_a_llama(tmp_path):
 def test_what_config_json_leaves_out_is_what_transformers_takes(tmp_path, family):
     sizes = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
     silent = {key: LLAMA[key] for key in sizes} | {"num_attention_heads": 32, "hidden_size": 320, "model_type": family}
-    silent |= {"sliding_window": None} if family == "mistral" else {}
     (tmp_path / "config.json").write_text(json.dumps(silent))
     ours, theirs = read_architecture(tmp_path), AutoConfig.from_pretrained(tmp_path)
+    if family == "mistral":
+        assert ours.sliding_window == theirs.sliding_window == 4096
     keys = ("num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings")
     assert {key: getattr(ours, key) for key in keys} == {key: getattr(theirs, key) for key in keys}
     assert ours.rope_theta == theirs.rope_parameters["rope_theta"]
@@ -184,8 +192,7 @@ def test_what_config_json_leaves_out_is_what_transformers_takes(tmp_path, family
         ({"model_type": "qwen3", "hidden_act": "gelu"}, 'hidden_act "gelu"'),
         ({"sliding_window": 1024}, "sliding_window 1024"),
         ({"model_type": None}, "supported: llama"),
-        ({"model_type": "mistral"}, "sliding_window 4096 is not supported"),
-        ({"model_type": "mistral", "sliding_window": 1024}, "sliding_window 1024"),
+        ({"model_type": "mistral", "sliding_window": 0}, "sliding_window"),
         ({"attention_bias": True}, "attention_bias true"),
         ({"mlp_bias": True}, "mlp_bias true"),
         ({"hidden_act": "gelu"}, 'hidden_act "gelu"'),

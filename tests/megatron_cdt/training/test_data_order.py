@@ -57,6 +57,16 @@ class Pack(SimpleNamespace):
         return self.rows
 
 
+def test_rows_longer_than_a_models_window_are_refused_and_shorter_ones_are_not():
+    pack = Pack(folder="packs", metadata=METADATA, rows=3)
+    for window in (METADATA.length, METADATA.length + 1):
+        model = Architecture(**ARCHITECTURE | {"family": "mistral", "sliding_window": window})
+        check_pack_fits(pack, model, LayoutSettings(processes=2, context=2), "t")
+    model = Architecture(**ARCHITECTURE | {"family": "mistral", "sliding_window": METADATA.length - 1})
+    with pytest.raises(InputError, match=rf"pack rows of at most {METADATA.length - 1}"):
+        check_pack_fits(pack, model, LayoutSettings(processes=2, context=2), "t")
+
+
 @pytest.mark.parametrize(
     ("change", "rows", "cure"),
     [

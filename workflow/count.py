@@ -60,7 +60,8 @@ def counts_in(text: str, prefixes: list[str]) -> Counter[str]:
         rule, count = line.split()
         # The longest: a run's name may begin with another's.
         prefix = max((prefix for prefix in prefixes if rule.startswith(prefix)), key=len, default="")
-        if rule.removeprefix(prefix) not in COLLECTING:
+        # In a study, a rule of no run is a stage of all runs.
+        if rule.removeprefix(prefix) not in COLLECTING and (prefix or not prefixes):
             counts[rule.removeprefix(prefix)] += int(count)
     return counts
 

@@ -16,10 +16,11 @@ TABLE = """Building DAG
 job                count
 ---------------  -------
 all                    1
+report                 1
 a_long_b_report        1
 a_long_score           3
 a_long_b_score         4
-total                  9
+total                 10
 
 """
 
@@ -54,7 +55,7 @@ def test_the_counts_of_a_study_are_the_sums_of_its_runs(fresh):
     assert counted(fresh, "--configfile", "study.yaml") == sums
 
 
-def test_a_run_whose_name_begins_with_another_s_keeps_its_jobs():
+def test_a_run_whose_name_begins_with_another_s_keeps_its_jobs_and_a_target_of_all_runs_is_none():
     assert counts_in(TABLE, ["a_long_", "a_long_b_"]) == {"report": 1, "score": 7}
 
 

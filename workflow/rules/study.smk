@@ -1,5 +1,6 @@
-# A study: each of its runs is the workflow of that run, with its rules named after it. Targets: <run>_<stage>, with
-# every other character than a letter or digit as an underscore, e.g. paper_lm_llama31_8b_evaluate.
+# A study: each of its runs is the workflow of that run, with its rules named after it. Targets: a stage, e.g. evaluate,
+# of all runs; <run>_<stage> of one, with every other character of the run than a letter or digit as an underscore, e.g.
+# paper_lm_llama31_8b_evaluate.
 import os
 import sys
 from pathlib import Path
@@ -28,7 +29,14 @@ def for_every_run(by_rule):
     return {**by_rule, **{rule_prefix(run) + rule: said for run in RUNS for rule, said in by_rule.items()}}
 
 
+def files_of_stage(run, stage):
+    """What a run's stage makes; where it only collects, what it collects."""
+    of_run = getattr(rules, rule_prefix(run) + stage)
+    return list(of_run.output) or list(of_run.input)
+
+
 RUNS = study_of(config)
+STAGES = ("tokens", "packs", "train", "export", "evaluate", "report", "audit")
 RESOURCES = workflow.resource_settings
 RESOURCES.overwrite_resources = for_every_run(RESOURCES.overwrite_resources)
 RESOURCES.overwrite_threads = for_every_run(RESOURCES.overwrite_threads)
@@ -51,6 +59,17 @@ for RUN, SETTINGS in RUNS.items():
             SETTINGS
 
     use rule * from RUN as PREFIX*
+
+
+# A stage's own name is that stage of all runs.
+for STAGE in STAGES:
+
+    rule:
+        name:
+            STAGE
+        input:
+            [file for run in RUNS for file in files_of_stage(run, STAGE)],
+        localrule: True
 
 
 onerror:

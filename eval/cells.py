@@ -16,6 +16,8 @@ from eval.registry import BENCHMARKS, known_task, outdated_task
 SCORING = "scoring"
 CHAT_KEYS = ("chat_template", "chat_date")
 SHARED_KEYS = ("seed", "begin_with_bos", *CHAT_KEYS)
+# The task on reports, whose number its own sub-section holds.
+REPORTS = "govreport"
 
 
 def chosen_benchmarks(settings: dict) -> dict[str, dict]:
@@ -41,11 +43,12 @@ def cells_of(settings: dict) -> list[tuple[str, str, int]]:
 
 def cell_settings(settings: dict, benchmark: str, task: str, length: int) -> dict:
     """The part of an `eval` section that the samples of one cell depend on, as `build --settings` takes it."""
-    others = {*BENCHMARKS[benchmark].tasks, SCORING} - {task}
+    # A text whose tokens are judged is no conversation, and the first reports of a file are not drawn.
+    unread = CHAT_KEYS if known_task(benchmark, task).answer == "losses" else ()
+    unread += ("seed", "samples") if task == REPORTS else ()
+    others = {*BENCHMARKS[benchmark].tasks, SCORING, *unread} - {task}
     section = {key: value for key, value in settings["benchmarks"][benchmark].items() if key not in others}
     own = {**section, "tasks": [task], "lengths": [int(length)]}
-    # A text whose tokens are judged is no conversation.
-    unread = CHAT_KEYS if known_task(benchmark, task).answer == "losses" else ()
     shared = {key: settings[key] for key in SHARED_KEYS if key not in unread}
     return {**shared, "benchmarks": {benchmark: own}}
 
@@ -89,6 +92,25 @@ def answer_settings(settings: dict, way: str) -> dict:
     kind, more = ("detection", {}) if way in DETECTORS else ("inference", {"generation": settings["generation"]})
     own = {way: settings[kind][way]} if way in settings[kind] else {}
     return {kind: {"methods": [way], **own}, **more}
+
+
+def decisive_answer_settings(settings: dict, way: str, answer: str) -> dict:
+    """Those of them that decide the bytes of answers of a kind; the others decide when they come."""
+    told = answer_settings(settings, way)
+    if "generation" in told:
+        told["generation"] = {key: told["generation"][key] for key in decisive_generation(told["generation"], answer)}
+    return told
+
+
+def decisive_generation(generation: dict, answer: str) -> list[str]:
+    """The keys of the `generation` section that decide the bytes of answers of a kind."""
+    keys, by_vllm = ["backend", "dtype"], generation["backend"] == "vllm"
+    if answer != "text":
+        return keys
+    # In bfloat16 the number of rows of a step decides how sums are rounded (see eval.backends.decoding).
+    by_transformers = not by_vllm or generation["cross_check"]
+    batches = ["batch_rows", "batch_tokens"] if by_transformers and generation["dtype"] != "float32" else []
+    return [*keys, *(["cross_check"] if by_vllm else []), *batches]
 
 
 def planned_parts(settings: dict, models: list[str], results: str) -> dict[str, list[list[tuple[str, str]]]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.fingerprint import canonical_json, sha256_text
+from data_prep.sources import CORPUS_KEYS, ENCODERS, MORE_CORPUS_KEYS, SAMPLE_ENCODER, UNREAD_SAMPLE_KEYS
 from eval.cells import (
     all_ways,
     answer_settings,
@@ -22,6 +23,7 @@ from eval.cells import (
     answering_modules,
     cell_settings,
     cells_of,
+    decisive_answer_settings,
     planned_parts,
     scoring_settings,
     ways_of,
@@ -99,21 +101,25 @@ class RunPlan:
         others = {*self.train_keys["methods"]["items"]["enum"], "methods"} - {method}
         return {key: value for key, value in self.config["train"].items() if key not in others} | {"method": method}
 
+    def decisive_train_settings(self, method: str) -> dict:
+        """Those of them that decide a number of the run.
+
+        What only says when and where files are written ("bookkeeping" in the schema) does not.
+        """
+        return {
+            key: value
+            for key, value in self.train_settings(method).items()
+            if not self.train_keys.get(key, {}).get("bookkeeping")
+        }
+
     def code_of_training(self, method: str) -> str:
         """The code behind one training: the command's, and its method's."""
         return self.code("megatron_cdt.training.train_command", METHODS[method].module)
 
     def run_folder(self, method: str) -> str:
-        """Where a training keeps its checkpoints and metrics: one folder for each of its settings.
-
-        What only says when and where files are written ("bookkeeping" in the schema) changes no number of a run.
-        """
-        decisive = {
-            key: value
-            for key, value in self.train_settings(method).items()
-            if not self.train_keys.get(key, {}).get("bookkeeping")
-        }
-        return f"{self.results}/train/{method}/run-{sha256_text(canonical_json(decisive))[:12]}"
+        """Where a training keeps its checkpoints and metrics: one folder for each of its settings."""
+        decisive = canonical_json(self.decisive_train_settings(method))
+        return f"{self.results}/train/{method}/run-{sha256_text(decisive)[:12]}"
 
     @property
     def train_threads(self) -> int:
@@ -162,16 +168,50 @@ class RunPlan:
         """The files of one set of samples, each an input of its own."""
         return self.files_below(Path(self.config["mix"][dataset]["path"]))
 
+    def corpus(self, **own: str) -> str:
+        """How a corpus is read: what its source reads of the section, with `source` and `path` of its own."""
+        section = self.config["corpus"] | own
+        return canonical_json({key: section[key] for key in (*CORPUS_KEYS, *MORE_CORPUS_KEYS[section["source"]])})
+
     def set_corpus(self, dataset: str) -> str:
         """How one set of samples is read: as the corpus, but for its format and its place."""
-        own = {"source": dataset, "path": self.config["mix"][dataset]["path"]}
-        return canonical_json({**self.config["corpus"], **own})
+        return self.corpus(source=dataset, path=self.config["mix"][dataset]["path"])
+
+    def tokenize_settings(self) -> str:
+        """How the corpus becomes tokens; a source of documents has no samples to choose from."""
+        unread = () if ENCODERS[self.config["corpus"]["source"]] == SAMPLE_ENCODER else ("samples",)
+        return canonical_json({key: value for key, value in self.config["tokenize"].items() if key not in unread})
 
     def set_tokenize(self, dataset: str) -> str:
         """The tokenize settings of one set, with its own shortest sample where it has one."""
-        least = self.config["mix"][dataset]["min_tokens"]
-        samples = {**self.config["tokenize"]["samples"], **({"min_tokens": least} if least else {})}
-        return canonical_json({**self.config["tokenize"], "samples": samples})
+        least, unread = self.config["mix"][dataset]["min_tokens"], UNREAD_SAMPLE_KEYS.get(dataset, ())
+        samples = {key: value for key, value in self.config["tokenize"]["samples"].items() if key not in unread}
+        own = {"min_tokens": least} if least else {}
+        return canonical_json({**self.config["tokenize"], "samples": {**samples, **own}})
+
+    @property
+    def trains_tokenizer(self) -> bool:
+        """Whether the tokenizer is trained here; a given one is taken as it is."""
+        return self.config["tokenizer"]["path"] is None
+
+    def tokenizer_corpus(self) -> str:
+        """What the tokenizer is trained on."""
+        return self.corpus() if self.trains_tokenizer else "{}"
+
+    def tokenizer_settings(self) -> str:
+        """How it is trained, or where the given one lies."""
+        section = self.config["tokenizer"]
+        return canonical_json(section if self.trains_tokenizer else {"path": section["path"]})
+
+    def code_of_tokenizer(self) -> str:
+        """The code behind the tokenizer."""
+        source = f"data_prep.sources.{self.config['corpus']['source']}"
+        return self.code("data_prep.commands.tokenizer", *([source] if self.trains_tokenizer else []))
+
+    def start_settings(self) -> str:
+        """What the start of all trainings is made from; a given model has no weights to draw."""
+        unread = ("seed",) if self.config["model"]["hugging_face"] else ()
+        return canonical_json({key: value for key, value in self.config["model"].items() if key not in unread})
 
     def mix_settings(self) -> str:
         """What decides the mix; where its sets lie does not."""
@@ -255,6 +295,18 @@ class RunPlan:
     def answer_settings(self, wildcards: Any) -> str:
         """The part of the evaluation's settings that the answers of a cell depend on."""
         return self.settings_by_way[wildcards.way]
+
+    @cached_property
+    def decisive_by_way(self) -> dict[tuple[str, str], str]:
+        """By the way of answering and what is asked for: those settings that decide the bytes of the answers."""
+        asked = {
+            (way, known_task(name, task).answer) for name, task, _ in self.cells for way in self.ways_of(name, task)
+        }
+        return {pair: canonical_json(decisive_answer_settings(self.config["eval"], *pair)) for pair in asked}
+
+    def decisive_answer_settings(self, wildcards: Any) -> str:
+        """Those of them that decide the bytes of a cell's answers."""
+        return self.decisive_by_way[wildcards.way, self.task(wildcards).answer]
 
     def way_option(self, wildcards: Any) -> str:
         """The option of `eval generate` that names the way of answering."""

@@ -14,3 +14,14 @@ ENCODERS = {
     "longalpaca": SAMPLE_ENCODER,
     "drills": "data_prep.tokens.encode:drill_encoder",
 }
+# What every source reads of the settings of a corpus, and what some read besides.
+CORPUS_KEYS = ("source", "path", "line_ends", "on_bad_record", "max_record_megabytes")
+MORE_CORPUS_KEYS = {
+    "pg19": (),
+    "text": ("text_field", "id_field"),
+    "longmit": ("id_field",),
+    "longalpaca": ("id_field",),
+    "drills": ("drills",),
+}
+# Settings of samples that choose by what the records of a source do not tell.
+UNREAD_SAMPLE_KEYS = {"longalpaca": ("min_evidence", "max_evidence", "languages")}

@@ -159,6 +159,39 @@ def test_writing_a_default_out_changes_nothing(project):
     assert project.to_run() == set()
 
 
+def test_settings_that_no_output_depends_on_rerun_nothing(project):
+    generation = {
+        **{"batch_rows": 3, "batch_tokens": 999, "cross_check": 5, "vllm_memory": 0.3},
+        **{"cells_per_job": 2, "ahead_minutes": 1},
+    }
+    project.configure(
+        corpus={"text_field": "body", "id_field": "key", "drills": {"samples": 7}},
+        tokenize={"samples": {"min_tokens": 5, "languages": ["fr"], "template_date": "2025-01-01"}},
+        train={"checkpoint_interval": 7, "keep_checkpoints": 9, "checkpoint_async": True, "logo": {"beta": 7.0}},
+        eval={
+            "generation": generation,
+            "inference": {"rag": {"top_k": 9}, "xattention": {"stride": 4}, "flexprefill": {"gamma": 0.5}},
+            "detection": {"longppl": {"window": 64}},
+        },
+    )
+    assert project.to_run() == set()
+
+
+def test_the_precision_of_the_answers_reruns_them_and_no_sample(project):
+    project.configure(eval={"generation": {"dtype": "bfloat16"}})
+    assert project.to_run() == answers(*(task for task in BENCHMARKS if task != "hops 3hop"))
+
+
+def test_a_given_tokenizer_is_not_made_again_for_what_a_trained_one_reads(project):
+    (project.folder / "given.model").write_text("a tokenizer")
+    project.configure(tokenizer={"path": "given.model"})
+    project.run()
+    project.configure(
+        tokenizer={"path": "given.model", "vocab_size": 999, "split": "validation", "max_piece_length": 3},
+    )
+    assert project.to_run() == set()
+
+
 def test_one_task_s_settings_rerun_that_task(project):
     project.configure(eval={"benchmarks": {"ruler": {"niah_single_1": {"tokens_to_generate": 3}}}})
     assert project.to_run() == samples("ruler niah_single_1") | answers("ruler niah_single_1")

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from contracts.errors import InputError
-from eval.cells import answered_by_trainer, suits
+from data_prep.settings import CorpusSettings
+from eval.cells import answered_by_trainer, cell_settings, suits
 from tests.copy_of_repository import REPOSITORY
 from tests.workflow.conftest import WHOLE_RUN
 from workflow.run_config import check_against_schema, check_places, fill_defaults, read_schema
@@ -86,6 +87,95 @@ def test_the_settings_of_a_cell_hold_nothing_of_another_benchmark_or_task_or_len
         assert told["benchmarks"][benchmark]["lengths"] == [length]
         others = {name for name, other, _ in plan.cells if name == benchmark and other != task}
         assert not others & told["benchmarks"][benchmark].keys()
+
+
+def generation_of(plan: RunPlan, benchmark: str, task: str, way: str = "dense") -> dict | None:
+    """The settings of generation that decide the answers of a cell."""
+    return json.loads(plan.decisive_answer_settings(cell(benchmark, task, way=way))).get("generation")
+
+
+def plan_generating(**generation) -> RunPlan:
+    section = configuration()["eval"]
+    return plan_of(eval={**section, "generation": {**section["generation"], **generation}})
+
+
+def test_answers_depend_on_the_settings_of_generation_that_decide_their_bytes():
+    kept = {"backend": "transformers", "dtype": "float32"}
+    plan = plan_generating(batch_rows=3)
+    assert generation_of(plan, "ruler", "vt") == generation_of(plan, "perplexity", "books") == kept
+    plan = plan_generating(batch_rows=3, batch_tokens=99, dtype="bfloat16")
+    kept = {"backend": "transformers", "dtype": "bfloat16"}
+    assert generation_of(plan, "perplexity", "books") == generation_of(plan, "longppl", "books") == kept
+    assert generation_of(plan, "ruler", "vt") == {**kept, "batch_rows": 3, "batch_tokens": 99}
+
+
+@pytest.mark.parametrize(("cross_check", "more"), [(0, {}), (2, {"batch_rows": 3, "batch_tokens": 99})])
+def test_answers_of_vllm_depend_on_batches_where_transformers_checks_them(cross_check, more):
+    choice = {"backend": "vllm", "dtype": "bfloat16"}
+    plan = plan_generating(**choice, batch_rows=3, batch_tokens=99, cross_check=cross_check)
+    assert generation_of(plan, "ruler", "vt") == {**choice, "cross_check": cross_check, **more}
+    assert generation_of(plan, "longppl", "books") == choice
+
+
+def test_the_command_that_answers_is_told_all_settings_of_generation():
+    plan = plan_generating(batch_rows=3)
+    told = json.loads(plan.answer_settings(cell("ruler", "vt", way="dense")))["generation"]
+    assert told == {**configuration()["eval"]["generation"], "batch_rows": 3}
+
+
+MIX = {"longmit": {"path": "a", "samples": 1}, "longalpaca": {"path": "b", "samples": 1}}
+READ_BY_ALL = {"source", "path", "line_ends", "on_bad_record", "max_record_megabytes"}
+
+
+@pytest.mark.parametrize(
+    ("source", "more"),
+    [("pg19", set()), ("text", {"text_field", "id_field"}), ("drills", {"drills"})],
+)
+def test_a_source_is_told_what_it_reads_of_the_corpus(source, more):
+    told = json.loads(plan_of(corpus={**WHOLE_RUN["corpus"], "source": source}).corpus())
+    assert told.keys() == READ_BY_ALL | more
+    assert CorpusSettings.model_validate(told).source == source
+
+
+@pytest.mark.parametrize("dataset", ["longmit", "longalpaca"])
+def test_a_set_of_samples_is_told_nothing_of_another_source(dataset):
+    corpus = {**WHOLE_RUN["corpus"], "source": "drills", "drills": {"samples": 3}, "id_field": "key"}
+    told = json.loads(plan_of(corpus=corpus, mix=MIX).set_corpus(dataset))
+    assert told.keys() == READ_BY_ALL | {"id_field"}
+    assert (told["source"], told["path"], told["id_field"]) == (dataset, MIX[dataset]["path"], "key")
+
+
+def test_a_set_that_tells_no_evidence_and_no_language_is_not_chosen_by_them():
+    plan = plan_of(mix=MIX)
+    known, unknown = (json.loads(plan.set_tokenize(name))["samples"] for name in ("longmit", "longalpaca"))
+    assert known.keys() - unknown.keys() == {"min_evidence", "max_evidence", "languages"}
+
+
+def test_documents_become_tokens_without_the_settings_of_samples():
+    assert json.loads(plan_of().tokenize_settings()).keys() == {"bos", "eos", "shard_megabytes"}
+
+
+def test_a_given_tokenizer_is_told_only_where_it_lies():
+    plan = plan_of(tokenizer={"path": "given.model", "vocab_size": 999})
+    assert (plan.tokenizer_settings(), plan.tokenizer_corpus()) == ('{"path":"given.model"}', "{}")
+    assert plan.code_of_tokenizer() != plan_of().code_of_tokenizer()
+    trained = json.loads(plan_of(tokenizer={"vocab_size": 999}).tokenizer_settings())
+    assert trained["vocab_size"] == 999
+
+
+def test_a_given_model_s_start_draws_no_weights():
+    assert "seed" not in json.loads(plan_of(model={"hugging_face": "folder", "seed": 5}).start_settings())
+    assert json.loads(plan_of(model={**WHOLE_RUN["model"], "seed": 5}).start_settings())["seed"] == 5
+
+
+@pytest.mark.parametrize("benchmark", ["perplexity", "longppl"])
+def test_the_first_reports_of_a_file_are_not_drawn(benchmark):
+    section = configuration()["eval"]
+    settings = cell_settings(section, benchmark, "govreport", 1024)
+    assert "seed" not in settings
+    assert "samples" not in settings["benchmarks"][benchmark]
+    assert "samples" in settings["benchmarks"][benchmark]["govreport"]
+    assert cell_settings(section, benchmark, "books", 1024)["seed"] == section["seed"]
 
 
 def test_every_score_has_one_cell_that_answers_it():

@@ -77,6 +77,16 @@ def asked_often(function):
     return ask
 
 
+def no_reason(function):
+    """A param that a command reads and whose change reruns nothing: Snakemake passes over what comes from resources."""
+
+    def ask(wildcards, resources):
+        return function(wildcards)
+
+    ask.__signature__ = inspect.signature(ask)
+    return ask
+
+
 def more_at_each_attempt(wildcards, attempt):
     """The memory of a job that reads texts of any length (MB)."""
     return 2500 * attempt

@@ -18,7 +18,8 @@ if config["fetch"]:
             mem_mb=500,
             runtime=1440,
         params:
-            url=lambda wildcards: config["fetch"][wildcards.fetched]["url"],
+            # Wherever a file comes from, its hash says what it is.
+            url=no_reason(lambda wildcards: config["fetch"][wildcards.fetched]["url"]),
             sha256=lambda wildcards: config["fetch"][wildcards.fetched]["sha256"],
         shell:
             "python -m data_prep fetch --url {params.url:q} --sha256 {params.sha256} --output {output.file:q} "

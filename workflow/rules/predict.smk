@@ -24,7 +24,8 @@ rule generate:
     params:
         devices=lambda wildcards, resources: on_devices(resources),
         way=asked_often(plan.way_option),
-        settings=asked_often(plan.answer_settings),
+        settings=no_reason(plan.answer_settings),
+        decisive=asked_often(plan.decisive_answer_settings),
         plan=SHARED_MODELS,
         code=asked_often(plan.code_of_answers),
     shell:

@@ -15,7 +15,7 @@ rule start_model:
         mem_mb=3000,
         runtime=60,
     params:
-        settings=plan.section("model"),
+        settings=plan.start_settings(),
         code=plan.code("megatron_cdt.huggingface.import_command"),
     shell:
         "python -m megatron_cdt import-hf --settings {params.settings:q} --vocab-size-from {input.tokenizer:q} "

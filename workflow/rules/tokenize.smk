@@ -16,8 +16,8 @@ rule tokenize:
         mem_mb=2000,
         runtime=240,
     params:
-        corpus=plan.section("corpus"),
-        settings=plan.section("tokenize"),
+        corpus=plan.corpus(),
+        settings=plan.tokenize_settings(),
         code=plan.code(
             "data_prep.commands.tokenize",
             f"data_prep.sources.{config['corpus']['source']}",

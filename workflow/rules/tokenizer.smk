@@ -14,9 +14,9 @@ rule train_tokenizer:
         mem_mb=2000,
         runtime=60,
     params:
-        corpus=plan.section("corpus"),
-        settings=plan.section("tokenizer"),
-        code=plan.code("data_prep.commands.tokenizer", f"data_prep.sources.{config['corpus']['source']}"),
+        corpus=plan.tokenizer_corpus(),
+        settings=plan.tokenizer_settings(),
+        code=plan.code_of_tokenizer(),
     shell:
         "python -m data_prep tokenizer --corpus {params.corpus:q} --settings {params.settings:q} "
         "--output {output.folder:q} > {log:q} 2>&1"

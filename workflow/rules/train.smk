@@ -21,7 +21,8 @@ rule train_method:
         # From resources, hence no reason to train again: the machine is not part of what is computed.
         launcher=lambda wildcards, resources, threads: launcher(resources, threads),
         run_folder=lambda wildcards: plan.run_folder(wildcards.method),
-        settings=lambda wildcards: canonical_json(plan.train_settings(wildcards.method)),
+        settings=no_reason(lambda wildcards: canonical_json(plan.train_settings(wildcards.method))),
+        decisive=lambda wildcards: canonical_json(plan.decisive_train_settings(wildcards.method)),
         code=lambda wildcards: plan.code_of_training(wildcards.method),
     shell:
         # It starts its own processes, one command a node: torchrun would turn the exit code 75, "run me again", into 1.

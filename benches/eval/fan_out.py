@@ -5,6 +5,7 @@ Snakemake's record that it has run (--touch), and the finished matrix is looked 
 jobs are real ones, of a small model: one that must load it, one whose cell another job has answered ahead.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -19,7 +20,7 @@ from benches.train.report import Table, verdict
 from contracts.code_reach import code_facts
 from eval.building.samples import Cell, write_samples
 from eval.registry import known_task
-from workflow.why import jobs_of
+from workflow.planned_jobs import planned_jobs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TASKS = ("niah_single_1", "niah_multikey_2", "vt", "cwe", "fwe")
@@ -76,8 +77,9 @@ def user_seconds(words: list[str], folder: Path) -> float:
 
 def finish(options: list[str], folder: Path) -> None:
     """Give every job of the matrix empty outputs and Snakemake's record of its run."""
-    planned = ended([sys.executable, "-m", "snakemake", "--dry-run", *options], folder)[1]
-    for name in (name for job in jobs_of(planned) for name in job.outputs):
+    with contextlib.chdir(folder):
+        planned = planned_jobs([*options, "--profile", str(REPOSITORY / "local")])
+    for name in (name for job in planned for name in job.outputs):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch() if path.suffix in FILE_ENDINGS else path.mkdir(exist_ok=True)

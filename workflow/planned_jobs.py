@@ -7,6 +7,7 @@ Nothing is run and nothing is written. Targets that only collect what others mak
 
 import contextlib
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ from workflow.study import is_study, rule_prefix, runs_of_study
 
 # With exactly these two, a dry run ends where its plan is made.
 PLAN_ONLY = ("--dry-run", "--quiet", "rules", "progress")
+# What Snakemake says before anything else where a profile is given.
+HEADER = re.compile(r"^Using profiles? .*\n")
 
 
 class PlanError(Exception):
@@ -69,7 +72,7 @@ def planned_jobs(arguments: list[str]) -> list[PlannedJob]:
     ):
         code = dry_run([*arguments, *profile, *PLAN_ONLY])
     if code:
-        raise PlanError(said.getvalue().strip(), code)
+        raise PlanError(HEADER.sub("", said.getvalue().strip()), code)
     return [job for plan in plans for job in jobs_of(plan)]
 
 

@@ -9,20 +9,8 @@ import yaml
 
 from tests.workflow.conftest import Project, jobs_of
 from tests.workflow.test_study import small_study
-from workflow.count import counts_in
+from workflow.planned_jobs import named
 from workflow.study import runs_of_study
-
-TABLE = """Building DAG
-job                count
----------------  -------
-all                    1
-report                 1
-a_long_b_report        1
-a_long_score           3
-a_long_b_score         4
-total                 10
-
-"""
 
 
 def count(project: Project, *arguments: str) -> subprocess.CompletedProcess:
@@ -55,11 +43,18 @@ def test_the_counts_of_a_study_are_the_sums_of_its_runs(fresh):
     assert counted(fresh, "--configfile", "study.yaml") == sums
 
 
-def test_a_run_whose_name_begins_with_another_s_keeps_its_jobs_and_a_target_of_all_runs_is_none():
-    assert counts_in(TABLE, ["a_long_", "a_long_b_"]) == {"report": 1, "score": 7}
+def test_a_rule_belongs_to_the_run_with_the_longest_name_that_fits():
+    runs = {"a_long_": "a-long", "a_long_b_": "a-long-b"}
+    names = {rule: named(rule, runs) for rule in ("a_long_b_report", "a_long_score", "report")}
+    assert names == {
+        "a_long_b_report": ("report", "a-long-b"),
+        "a_long_score": ("score", "a-long"),
+        "report": ("report", ""),
+    }
 
 
 def test_a_study_that_is_wrong_is_one_line(fresh):
     (fresh.folder / "study.yaml").write_text("study: s\nsettings: {a: absent.yaml}\nmodels: {b: {}}\n")
     told = count(fresh, "--configfile", "study.yaml")
-    assert (told.returncode, told.stderr) == (2, "error: settings.a: no file absent.yaml; name a configuration file\n")
+    complaint = "error: configuration: settings.a: no file absent.yaml; name a configuration file\n"
+    assert (told.returncode, told.stderr) == (2, complaint)

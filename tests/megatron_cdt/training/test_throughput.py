@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from megatron_cdt.architecture import Architecture
+from benches.train.cases import LLAMA_3_8B
 from megatron_cdt.objectives.registry import build_objective, objective_class
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
 from megatron_cdt.objectives.work import forward_work
@@ -64,17 +64,7 @@ def test_padding_and_the_split_into_segments_are_counted_as_they_are(tiny_archit
 
 
 def test_an_8b_model_costs_about_six_operations_a_weight_and_token():
-    shape = Architecture(
-        vocab_size=128256,
-        hidden_size=4096,
-        num_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-        head_dim=128,
-        ffn_hidden_size=14336,
-        max_position_embeddings=8192,
-    )
-    work = forward_work(shape, [8192], labels=8192)
+    work = forward_work(LLAMA_3_8B, [8192], labels=8192)
     weights = 8_030_261_248 - 128256 * 4096
     assert 3 * (work.linear + work.head) == pytest.approx(6 * weights * 8192, rel=1e-4)
     # Megatron's count of causal attention: 6 L S H a token, forward and backward.

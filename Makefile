@@ -12,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # One thread a process: the tests run in parallel processes, and sums keep their order on every machine.
-TEST_FLAGS ?= -n 2 --dist loadfile
+TEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The programs that the workflow starts are found here first; `python` is then the environment's own.
 export PATH := $(abspath $(BIN)):$(PATH)
 

@@ -132,7 +132,7 @@ READ_BY_ALL = {"source", "path", "line_ends", "on_bad_record", "max_record_megab
     [("pg19", set()), ("text", {"text_field", "id_field"}), ("drills", {"drills"})],
 )
 def test_a_source_is_told_what_it_reads_of_the_corpus(source, more):
-    told = json.loads(plan_of(corpus={**WHOLE_RUN["corpus"], "source": source}).corpus())
+    told = json.loads(plan_of(corpus={**WHOLE_RUN["corpus"], "source": source}).data.corpus())
     assert told.keys() == READ_BY_ALL | more
     assert CorpusSettings.model_validate(told).source == source
 
@@ -140,26 +140,26 @@ def test_a_source_is_told_what_it_reads_of_the_corpus(source, more):
 @pytest.mark.parametrize("dataset", ["longmit", "longalpaca"])
 def test_a_set_of_samples_is_told_nothing_of_another_source(dataset):
     corpus = {**WHOLE_RUN["corpus"], "source": "drills", "drills": {"samples": 3}, "id_field": "key"}
-    told = json.loads(plan_of(corpus=corpus, mix=MIX).set_corpus(dataset))
+    told = json.loads(plan_of(corpus=corpus, mix=MIX).data.set_corpus(dataset))
     assert told.keys() == READ_BY_ALL | {"id_field"}
     assert (told["source"], told["path"], told["id_field"]) == (dataset, MIX[dataset]["path"], "key")
 
 
 def test_a_set_that_tells_no_evidence_and_no_language_is_not_chosen_by_them():
     plan = plan_of(mix=MIX)
-    known, unknown = (json.loads(plan.set_tokenize(name))["samples"] for name in ("longmit", "longalpaca"))
+    known, unknown = (json.loads(plan.data.set_tokenize(name))["samples"] for name in ("longmit", "longalpaca"))
     assert known.keys() - unknown.keys() == {"min_evidence", "max_evidence", "languages"}
 
 
 def test_documents_become_tokens_without_the_settings_of_samples():
-    assert json.loads(plan_of().tokenize_settings()).keys() == {"bos", "eos", "shard_megabytes"}
+    assert json.loads(plan_of().data.tokenize_settings()).keys() == {"bos", "eos", "shard_megabytes"}
 
 
 def test_a_given_tokenizer_is_told_only_where_it_lies():
     plan = plan_of(tokenizer={"path": "given.model", "vocab_size": 999})
-    assert (plan.tokenizer_settings(), plan.tokenizer_corpus()) == ('{"path":"given.model"}', "{}")
+    assert (plan.data.tokenizer_settings(), plan.data.tokenizer_corpus()) == ('{"path":"given.model"}', "{}")
     assert plan.code_of_tokenizer() != plan_of().code_of_tokenizer()
-    trained = json.loads(plan_of(tokenizer={"vocab_size": 999}).tokenizer_settings())
+    trained = json.loads(plan_of(tokenizer={"vocab_size": 999}).data.tokenizer_settings())
     assert trained["vocab_size"] == 999
 
 
@@ -229,7 +229,7 @@ def test_a_book_is_an_input_of_its_own_and_one_that_is_fetched_too(tmp_path):
     plan = plan_of(
         corpus={"path": str(tmp_path)}, fetch={fetched: {"url": "https://example.org/3", "sha256": "0" * 64}}
     )
-    assert plan.books("train") == [str(tmp_path / "train/1.txt"), fetched]
+    assert plan.data.books("train") == [str(tmp_path / "train/1.txt"), fetched]
 
 
 def test_paths_with_spaces_quotes_and_dollars_stay_one_word_in_options():

@@ -1,9 +1,9 @@
 # Supervised samples: each set is tokenized once, then both splits are drawn from all of them.
 rule tokenize_set:
     input:
-        files=lambda wildcards: plan.set_files(wildcards.dataset),
+        files=lambda wildcards: plan.data.set_files(wildcards.dataset),
         tokenizer="<results>/tokenizer",
-        template=plan.samples_template(),
+        template=plan.data.samples_template(),
     output:
         folder=directory("<results>/sets/{dataset}"),
     log:
@@ -19,8 +19,8 @@ rule tokenize_set:
         mem_mb=2000,
         runtime=1440,
     params:
-        corpus=lambda wildcards: plan.set_corpus(wildcards.dataset),
-        settings=lambda wildcards: plan.set_tokenize(wildcards.dataset),
+        corpus=lambda wildcards: plan.data.set_corpus(wildcards.dataset),
+        settings=lambda wildcards: plan.data.set_tokenize(wildcards.dataset),
         code=lambda wildcards: plan.code(
             "data_prep.commands.tokenize", f"data_prep.sources.{wildcards.dataset}", ENCODERS[wildcards.dataset]
         ),
@@ -46,7 +46,7 @@ rule mix:
         runtime=120,
     params:
         parts=lambda wildcards, input: [f"--part={name}={folder}" for name, folder in zip(plan.sets, input.sets)],
-        settings=plan.mix_settings(),
+        settings=plan.data.mix_settings(),
         code=plan.code("data_prep.commands.mix"),
     shell:
         "python -m data_prep mix {params.parts:q} --settings {params.settings:q} --split {wildcards.split} "

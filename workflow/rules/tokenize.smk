@@ -1,7 +1,7 @@
 rule tokenize:
     input:
-        books=lambda wildcards: plan.books(wildcards.split),
-        metadata=lambda wildcards: plan.metadata_of_books(),
+        books=lambda wildcards: plan.data.books(wildcards.split),
+        metadata=lambda wildcards: plan.data.metadata_of_books(),
         tokenizer="<results>/tokenizer",
     output:
         folder=directory("<results>/tokens/{split}"),
@@ -16,8 +16,8 @@ rule tokenize:
         mem_mb=2000,
         runtime=240,
     params:
-        corpus=plan.corpus(),
-        settings=plan.tokenize_settings(),
+        corpus=plan.data.corpus(),
+        settings=plan.data.tokenize_settings(),
         code=plan.code(
             "data_prep.commands.tokenize",
             f"data_prep.sources.{config['corpus']['source']}",

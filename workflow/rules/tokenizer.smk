@@ -1,6 +1,6 @@
 rule train_tokenizer:
     input:
-        unpack(lambda wildcards: plan.tokenizer_sources()),
+        unpack(lambda wildcards: plan.data.tokenizer_sources()),
     output:
         folder=directory("<results>/tokenizer"),
     log:
@@ -14,8 +14,8 @@ rule train_tokenizer:
         mem_mb=2000,
         runtime=60,
     params:
-        corpus=plan.tokenizer_corpus(),
-        settings=plan.tokenizer_settings(),
+        corpus=plan.data.tokenizer_corpus(),
+        settings=plan.data.tokenizer_settings(),
         code=plan.code_of_tokenizer(),
     shell:
         "python -m data_prep tokenizer --corpus {params.corpus:q} --settings {params.settings:q} "

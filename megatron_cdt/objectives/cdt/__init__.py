@@ -7,10 +7,28 @@ from typing import Literal
 
 from pydantic import Field
 
+from contracts.settings import Settings
 from megatron_cdt.engine.options import Fp8Pass
 from megatron_cdt.objectives.method import SectionSettings
 
 DETECTION_IN_FP8 = Fp8Pass("cdt.detection_precision", 'set cdt.detection_precision to "model"')
+
+
+class ControlSettings(Settings):
+    """What an experiment changes in Eq. 3, to tell denoising from any step on the embeddings. As it stands: nothing."""
+
+    moved: Literal["noise", "critical", "random", "all"] = Field(
+        default="noise",
+        description="the tokens that move: noise (the paper's), critical (all others), random (as many as noise), all",
+    )
+    direction: Literal["descent", "ascent", "random"] = Field(
+        default="descent",
+        description="the way they go: against the gradient (the paper's), with it, or anywhere, as far as the gradient",
+    )
+    match_norm: bool = Field(
+        default=False, description="scale the row's shift to the length that the shift of its noise tokens has"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of what is drawn: random tokens, random directions")
 
 
 class CdtSettings(SectionSettings):
@@ -36,6 +54,9 @@ class CdtSettings(SectionSettings):
         default="model",
         description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; faster, "
         "its mask differs a little)",
+    )
+    control: ControlSettings = Field(
+        default=ControlSettings(), description="for experiments: move other tokens, or elsewhere, by the same rule"
     )
 
     @property

@@ -24,7 +24,8 @@ from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.options import Fp8Pass
 from megatron_cdt.engine.parallel import sum_over
 from megatron_cdt.engine.pipeline import learn_in_order
-from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.cdt import CdtSettings, ControlSettings
+from megatron_cdt.objectives.cdt.controls import controlled_shift
 from megatron_cdt.objectives.cross_entropy import summed_cross_entropy
 from megatron_cdt.objectives.objective import Column, Objective, row_work
 from megatron_cdt.objectives.row import LocalRow, WholeRow
@@ -136,7 +137,7 @@ class ContextDenoising(Objective):
         self, model: LanguageModel, row: LocalRow, embeddings_TBH: Tensor, detection: Detection
     ) -> Denoising:
         """The shift of a row, and what it does; the ranks that share the row talk, so no row may be under way."""
-        shift_TBH = denoising_shift(detection.grad_TBH, detection.noise_T, lr=self.lr, beta=self.settings.beta)
+        shift_TBH = self.shift_of(model, row, detection)
         with torch.no_grad():
             denoised_TBH = denoise_embeddings(embeddings_TBH, shift_TBH)
         telemetry = denoising_telemetry(
@@ -148,6 +149,21 @@ class ContextDenoising(Objective):
         )
         return Denoising(shift_TBH, telemetry)
 
+    def shift_of(self, model: LanguageModel, row: LocalRow, detection: Detection) -> Tensor:
+        """What is subtracted from this rank's embeddings: Eq. 3, or what the experiment puts in its place."""
+        if self.settings.control == ControlSettings():
+            return denoising_shift(detection.grad_TBH, detection.noise_T, lr=self.lr, beta=self.settings.beta)
+        return controlled_shift(
+            detection.grad_TBH,
+            detection.noise_T,
+            real_embeddings(row, model, self.groups),
+            own_embeddings(row.indices_T, model, self.groups).numpy(),
+            row.whole,
+            self.settings.control,
+            step=self.lr * self.settings.beta,
+            groups=row_groups(model, self.groups),
+        )
+
 
 def row_groups(model: LanguageModel, groups: ProcessGroupCollection) -> tuple[dist.ProcessGroup, dist.ProcessGroup]:
     """The ranks that share a row: context parallel, under sequence parallelism tensor parallel too; and the stages."""
@@ -155,15 +171,20 @@ def row_groups(model: LanguageModel, groups: ProcessGroupCollection) -> tuple[di
 
 
 def real_embeddings(row: LocalRow, model: LanguageModel, groups: ProcessGroupCollection) -> Tensor:
-    """Which of this rank's embeddings are of real tokens: bool [T], or [T/tp] under sequence parallelism.
+    """Which of this rank's embeddings are of real tokens: bool, one for each (see own_embeddings)."""
+    return own_embeddings(row.real_T, model, groups)
+
+
+def own_embeddings(values_T: Tensor, model: LanguageModel, groups: ProcessGroupCollection) -> Tensor:
+    """Of a rank's tokens, those whose embeddings it holds: [T], or [T/tp] under sequence parallelism.
 
     [0] on a later pipeline stage, which has no embeddings.
     """
     if not model.pre_process:
-        return row.real_T[:0]
+        return values_T[:0]
     if not model.config.sequence_parallel:
-        return row.real_T
-    return row.real_T.chunk(groups.tp.size())[groups.tp.rank()]
+        return values_T
+    return values_T.chunk(groups.tp.size())[groups.tp.rank()]
 
 
 def detect(

@@ -22,6 +22,7 @@ from tests.megatron_cdt.huggingface.models import random_llama
 RATES = {"lr_nominal": 1e-2, "lr_scheduled": 1e-2}
 METHODS = {
     "cdt": {"beta": 3.0},
+    "controlled cdt": {"beta": 3.0, "control": {"moved": "random", "direction": "random", "match_norm": True}},
     "longce": {"context": 8, "stride": 6, "clip": 1.5},
     "logo": {"margin": 0.1},
 }
@@ -58,7 +59,8 @@ def one_step(folder: str, groups, options: dict, method: str, labelled: str) -> 
         model = build_model(architecture, groups, ModelOptions(**options))
         load_weights(model, folder, groups)
         row = cut_row(WholeRow(ids, labels, real, SEGMENTS, answers_only=labelled == "answer"), groups)
-        settings = MethodSettings(method=method, **{name: METHODS[name] for name in METHODS if name == method})
+        name = method.split()[-1]
+        settings = MethodSettings(method=name, **({name: METHODS[method]} if method in METHODS else {}))
         loss, telemetry = build_objective(settings, groups).at_rates(**RATES)(model, row)
         loss.backward()
         sum_gradients(model, groups)

@@ -9,9 +9,9 @@ Run: python -m workflow.configuration '{"run": "demo", ...}'
 import re
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from contracts.errors import InputError
 from contracts.settings import Settings, load_settings
@@ -25,9 +25,13 @@ from data_prep.settings import (
 )
 from eval.settings import EvalSettings
 from megatron_cdt.architecture import ModelSettings
+from megatron_cdt.objectives.registry import METHODS
 from megatron_cdt.training.settings import TrainSettings
+from workflow.study import merged
 
 Method = TrainSettings.model_fields["method"].annotation
+# It is a part of paths.
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def without_method(schema: dict) -> None:
@@ -43,6 +47,41 @@ class TrainSection(TrainSettings):
     methods: tuple[Method, ...] = Field(
         default=("ce", "cdt"), min_length=1, description="trainings of this run (names); each makes a model"
     )
+    variants: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="further trainings on the same rows: {name: {method: ..., the keys of this section that differ}}",
+    )
+
+    @property
+    def names(self) -> list[str]:
+        """All trainings of the run."""
+        return [*self.methods, *self.variants]
+
+    def settings_of(self, name: str) -> TrainSettings:
+        """The settings of one training; ValueError names the key of a variant that is wrong."""
+        shared = self.model_dump(mode="json", exclude={"methods", "variants"})
+        try:
+            return TrainSettings.model_validate(merged(shared, {"method": name} | self.variants.get(name, {})))
+        except ValidationError as error:
+            complaint = error.errors()[0]
+            place = ".".join(map(str, (f"train.variants.{name}", *complaint["loc"])))
+            raise ValueError(f"{place}: {complaint['msg'].removeprefix('Value error, ')}") from None
+
+    @model_validator(mode="after")
+    def variants_are_trainings(self) -> "TrainSection":
+        """A variant has a name and a method of its own, and shares what the rows and the machine were laid out for."""
+        for name, changes in self.variants.items():
+            if not MODEL_NAME.fullmatch(name) or name in METHODS:
+                raise ValueError(
+                    f"variants.{name}: a name has letters, digits, dots, dashes and underscores only, and is no "
+                    "method's; choose another"
+                )
+            if "method" not in changes:
+                raise ValueError(f"variants.{name}: says no method; add method: one of {', '.join(METHODS)}")
+            if shared := sorted({"layout", "cpu_threads", "methods", "variants"} & changes.keys()):
+                raise ValueError(f"variants.{name}.{shared[0]}: is the same for all trainings of a run; leave it out")
+            self.settings_of(name)
+        return self
 
 
 class DetectSettings(Settings):
@@ -119,7 +158,7 @@ class Configuration(Settings):
         longppl = self.eval.benchmarks.longppl
         if longppl is None:
             return self
-        name, evaluators = longppl.evaluator, [*self.train.methods, *self.eval.models]
+        name, evaluators = longppl.evaluator, [*self.train.names, *self.eval.models]
         if name not in evaluators and not Path(name, "config.json").is_file():
             raise ValueError(
                 f"eval.benchmarks.longppl.evaluator {name} is neither a Hugging Face folder nor one of the models of "
@@ -131,9 +170,9 @@ class Configuration(Settings):
     def models_are_there(self) -> "Configuration":
         """A further model is a Hugging Face folder, and no other model bears its name."""
         for name, folder in self.eval.models.items():
-            if name in self.train.methods:
+            if name in self.train.names:
                 raise ValueError(f"eval.models.{name}: a training bears this name; choose another")
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            if not MODEL_NAME.fullmatch(name):
                 raise ValueError(f"eval.models.{name}: a name has letters, digits, dots, dashes and underscores only")
             if not Path(folder, "config.json").is_file():
                 raise ValueError(f"eval.models.{name}: no Hugging Face model in {folder}; correct the folder")

@@ -36,6 +36,7 @@ from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.objectives.row import WholeRow
 from megatron_cdt.objectives.work import forward_work
+from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.throughput import peak_of
 from workflow.configuration import Configuration
 from workflow.study import is_study, runs_of_study
@@ -84,7 +85,7 @@ class Machine:
 class Cost:
     """GPU hours of one run."""
 
-    training: dict[str, float]  # by method
+    training: dict[str, float]  # by its name
     evaluation: dict[str, float]  # by benchmark, over all models
     cells: int
     clock: float  # hours, with as many GPUs as there are jobs
@@ -107,7 +108,7 @@ def cost_of(run: Configuration, machine: Machine) -> Cost:
     """GPU hours of a run's trainings and evaluations."""
     shape = architecture_of(run)
     evaluation: dict[str, float] = {}
-    models = len(run.train.methods) + len(run.eval.models)
+    models = len(run.train.names) + len(run.eval.models)
     settings = run.eval.model_dump(mode="json")
     cells, longest = 0, 0.0
     for benchmark, task, length in cells_of(settings):
@@ -118,7 +119,7 @@ def cost_of(run: Configuration, machine: Machine) -> Cost:
         evaluation[benchmark] = evaluation.get(benchmark, 0.0) + models * ways * hours
         cells += models * ways
         longest = max(longest, hours)
-    training = {method: training_hours(run, shape, method, machine) for method in run.train.methods}
+    training = {name: training_hours(run, shape, run.train.settings_of(name), machine) for name in run.train.names}
     clock = max(training.values()) / run.train.layout.processes + longest
     return Cost(training, evaluation, cells, clock)
 
@@ -130,11 +131,11 @@ def architecture_of(run: Configuration) -> Architecture:
     return run.model.architecture.with_vocabulary(run.tokenizer.vocab_size)
 
 
-def training_hours(run: Configuration, shape: Architecture, method: str, machine: Machine) -> float:
+def training_hours(run: Configuration, shape: Architecture, training: TrainSettings, machine: Machine) -> float:
     """GPU hours of one training; every token of its rows is counted as labelled."""
-    rows = run.train.steps * run.train.global_batch_rows
-    flops = rows * objective_class(method).row_flops(shape, labelled_row(run.pack.length), run.train.section_of(method))
-    return flops / machine.training_flops_per_second(run.train.dtype, run.pack.length) / 3600
+    rows = training.steps * training.global_batch_rows
+    row_flops = objective_class(training.method).row_flops(shape, labelled_row(run.pack.length), training.section)
+    return rows * row_flops / machine.training_flops_per_second(training.dtype, run.pack.length) / 3600
 
 
 def labelled_row(length: int) -> WholeRow:

@@ -34,6 +34,7 @@ from workflow.command_code import code_digest
 from workflow.data_plan import DataPlan, files_of
 from workflow.devices import on_devices
 from workflow.run_config import chat_template_file, drawn_sets
+from workflow.study import merged
 
 STAGE_FOLDERS = ("tokenizer", "tokens/train", "tokens/validation", "packs/train", "packs/validation", "start")
 
@@ -73,7 +74,7 @@ class RunPlan:
         self.record_code = record_code
         self.run = config["run"]
         self.results = f"results/{self.run}"
-        self.methods = list(config["train"]["methods"])
+        self.methods = [*config["train"]["methods"], *config["train"]["variants"]]
         self.models = self.methods + list(config["eval"]["models"])
         self.ways = all_ways(config["eval"])
         self.cells = cells_of(config["eval"])
@@ -90,10 +91,16 @@ class RunPlan:
         """One section of the configuration, as a command takes it."""
         return canonical_json(self.config[name])
 
-    def train_settings(self, method: str) -> dict:
-        """The training settings of one method; another method's own section stays out of them."""
-        others = {*self.train_keys["methods"]["items"]["enum"], "methods"} - {method}
-        return {key: value for key, value in self.config["train"].items() if key not in others} | {"method": method}
+    def method_of(self, name: str) -> str:
+        """The method of one training; most bear its name."""
+        return self.config["train"]["variants"].get(name, {}).get("method", name)
+
+    def train_settings(self, name: str) -> dict:
+        """The settings of one training; the sections of other methods stay out of them."""
+        method, section = self.method_of(name), self.config["train"]
+        others = {*self.train_keys["methods"]["items"]["enum"], "methods", "variants"} - {method}
+        settings = merged(section, section["variants"].get(name)) | {"method": method}
+        return {key: value for key, value in settings.items() if key not in others}
 
     def decisive_train_settings(self, method: str) -> dict:
         """Those of them that decide a number of the run.
@@ -108,7 +115,7 @@ class RunPlan:
 
     def code_of_training(self, method: str) -> str:
         """The code behind one training: the command's, and its method's."""
-        return self.code("megatron_cdt.training.train_command", METHODS[method].module)
+        return self.code("megatron_cdt.training.train_command", METHODS[self.method_of(method)].module)
 
     def run_folder(self, method: str) -> str:
         """Where a training keeps its checkpoints and metrics: one folder for each of its settings."""

@@ -72,6 +72,12 @@ def test_a_task_without_its_data_ends_in_one_line_before_anything_is_planned(fre
         ({"corpus": {"source": "drills"}}, "say there what is to be generated"),
         ({"corpus": {"source": "drills", "drills": {}}}, "set pack.mode to best-fit"),
         ({"train": {"layout": {"processes": 3}}}, "set processes to a multiple of 2"),
+        ({"train": {"variants": {"plain": {"steps": 9}}}}, "train: variants.plain: says no method"),
+        ({"train": {"variants": {"plain": {"method": "sgd"}}}}, "train: train.variants.plain.method: "),
+        ({"train": {"variants": {"sum": {"method": "cdt", "cdt": {"betta": 1}}}}}, "train.variants.sum.cdt.betta: "),
+        ({"train": {"variants": {"logo": {"method": "cdt"}}}}, "is no method's; choose another"),
+        ({"train": {"variants": {"a/b": {"method": "cdt"}}}}, "letters, digits, dots, dashes"),
+        ({"train": {"variants": {"wide": {"method": "cdt", "layout": {}}}}}, "variants.wide.layout: is the same"),
         ({"eval": {"benchmarks": {"longppl": {"evaluator": "cde"}}}}, "eval.benchmarks.longppl.evaluator"),
     ],
 )

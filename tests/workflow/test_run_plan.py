@@ -59,6 +59,17 @@ def test_another_method_s_settings_leave_the_run_folder_of_a_training():
     assert after.run_folder("longce") != before.run_folder("longce")
 
 
+def test_a_variant_is_its_method_with_the_settings_that_it_changes_and_leaves_the_other_trainings():
+    variants = {"strong": {"method": "cdt", "cdt": {"beta": 500.0}}, "longer": {"method": "ce", "steps": 999}}
+    plain, plan = plan_of(), plan_of(train={**WHOLE_RUN["train"], "variants": variants})
+    assert plan.methods == [*plain.methods, "strong", "longer"]
+    cdt, strong = plan.train_settings("cdt"), plan.train_settings("strong")
+    assert strong == {**cdt, "cdt": {**cdt["cdt"], "beta": 500.0}}
+    assert plan.train_settings("longer") == {**plan.train_settings("ce"), "steps": 999}
+    assert [plan.run_folder(name) for name in plain.methods] == [plain.run_folder(name) for name in plain.methods]
+    assert plan.code_of_training("strong") == plan.code_of_training("cdt") != plan.code_of_training("longer")
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("checkpoint_interval", 7), ("checkpoint_async", True), ("keep_checkpoints", 9), ("sinks", ["tensorboard"])],

@@ -32,6 +32,12 @@ base: $(READY) ## A small model that retrieves, from nothing (CPU, an hour); res
 		snakemake results/base-$$stage/models/ce --profile local --configfile config/base/stage-$$stage.yaml; \
 	done
 
+# One seed of the study of claims; what it leaves goes into docs/claims.
+.PHONY: study
+SEED ?= 1
+study: $(READY) ## One seed of the study of claims (CPU); SEED=1 to 5
+	snakemake claims_scaling_$(SEED)_audit --profile local --configfile config/studies/claims.yaml
+
 .PHONY: test
 test: $(READY) ## All tests
 	OMP_NUM_THREADS=1 python -m pytest $(TEST_FLAGS)

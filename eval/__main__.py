@@ -9,6 +9,8 @@ COMMANDS = {
     "generate": ("eval.commands.generate", "Let a model answer a samples file; resumes where it was stopped."),
     "score": ("eval.commands.score", "Score predictions against their samples."),
     "aggregate": ("eval.commands.aggregate", "Average the scores of one model as a benchmark's tables do."),
+    "part": ("eval.claims.part", "Keep the scores and losses of one finished run of a study, with their hashes."),
+    "claims": ("eval.claims.page", "Write the page that answers the claims, from all parts of the study."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

@@ -15,6 +15,8 @@ from workflow.command_code import code_changes
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # It is named after a training's settings, which are told themselves.
 RUN_FOLDER = re.compile(r"/run-[0-9a-f]{12}(?![0-9a-f])")
+# Versions of packages are a section of their own (workflow/packages.py).
+PACKAGE = re.compile(r"^packages\.")
 SHOWN = 3
 ABSENT = object()
 
@@ -23,7 +25,8 @@ def changes(before: Iterable[str], now: Iterable[str]) -> list[str]:
     """All that changed: settings by their keys, code by its definitions, and what is neither as it is."""
     old, new = values_of(before), values_of(now)
     pairs = alike(sections_of(old), sections_of(new))
-    words = [f"the setting {difference}" for one, other in pairs for difference in differences(one, other)]
+    found = [difference for one, other in pairs for difference in differences(one, other)]
+    words = [f"the {'package' if PACKAGE.match(told) else 'setting'} {PACKAGE.sub('', told)}" for told in found]
     codes = ([value for value in side if is_digest(value)] for side in (old, new))
     words += [f"the code is another: {shortened(code_changes(*pair))}" for pair in zip(*codes, strict=False)]
     others = [[str(value) for value in side if not section_text(value) and not is_digest(value)] for side in (old, new)]

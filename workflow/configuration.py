@@ -100,6 +100,11 @@ class Configuration(Settings):
     run: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name; everything is written to results/<run>/"
     )
+    packages: Literal["current", "kept"] = Field(
+        default="current",
+        description="another version of a package that a stage computes with: current: a reason to run it again; kept: "
+        "none, the run goes on with what it was begun with on record",
+    )
     fetch: dict[str, FetchedFile] = Field(
         default_factory=dict, description="files that are downloaded first: {path: {url, sha256}}"
     )

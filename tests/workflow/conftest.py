@@ -95,9 +95,11 @@ class Project:
         finished = self.snakemake("--profile", "local", "--configfile", "config/demo.yaml")
         assert finished.returncode == 0, finished.stdout
 
-    def to_run(self, *arguments: str) -> set[str]:
+    def to_run(self, *arguments: str, **environment: str) -> set[str]:
         """What a dry run would run, as `rule wildcard...`, e.g. `generate cdt vt 1024`."""
-        planned = self.snakemake("-n", "--profile", "local", "--configfile", "config/demo.yaml", *arguments)
+        planned = self.snakemake(
+            "-n", "--profile", "local", "--configfile", "config/demo.yaml", *arguments, **environment
+        )
         assert planned.returncode == 0, planned.stdout
         return jobs_of(planned.stdout)
 

@@ -229,3 +229,11 @@ def test_a_given_tokenizer_is_taken_instead_of_a_trained_one(project):
 def test_another_environment_file_is_no_reason_while_no_environment_is_made_from_it(project):
     project.edit("environment.yml")
     assert project.to_run() == set()
+
+
+def test_another_version_of_a_package_reruns_what_computes_with_it_unless_the_run_keeps_its_own(project, tmp_path):
+    (tmp_path / "site/bm25s-9.9.9.dist-info").mkdir(parents=True)
+    upgraded = {"PYTHONPATH": str(tmp_path / "site")}
+    assert project.to_run(**upgraded) == answers(*(task for task in BENCHMARKS if task != "hops 3hop"))
+    project.configure(packages="kept")
+    assert project.to_run(**upgraded) == set()

@@ -56,6 +56,7 @@ KINDS = (
     Kind("statistics of the data", ("inspect/**.json",), compared=True),
     Kind("numbers of the report", ("report.json",), "computed again", compared=True),
     Kind("pages of the report", ("report.html", "report.tables/*"), "computed again"),
+    Kind("packages that the run was begun with", ("packages.json",)),
     Kind("log", ("logs/**", "slurm/**")),
     Kind("measurement of a job", ("benchmarks/**",)),
     Kind("record of a job", ("records/**",)),

@@ -17,6 +17,7 @@ rule aggregate:
         mem_mb=1000,
         runtime=5,
     params:
+        packages=packages.of("scores"),
         code=asked_often(plan.code_of_average),
     shell:
         "python -m eval aggregate --scores {input.scores:q} --output {output.aggregate:q} > {log:q} 2>&1"

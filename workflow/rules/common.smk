@@ -1,6 +1,5 @@
 # What the rules share: the checked configuration, and the plan of the run (workflow/run_plan.py).
 # No torch and no pydantic here: on a cluster every job parses this again.
-import inspect
 import os
 import shlex
 import subprocess
@@ -17,6 +16,7 @@ from data_prep.sources import ENCODERS
 from workflow.devices import on_devices
 from workflow.failed_jobs import watch_failures
 from workflow.job_groups import JobGroups
+from workflow.rule_functions import asked_often, more_at_each_attempt, no_reason
 from workflow.run_config import (
     check_against_schema,
     check_folder,
@@ -25,6 +25,7 @@ from workflow.run_config import (
     fill_defaults,
     read_schema,
 )
+from workflow.packages import StagePackages
 from workflow.run_plan import STAGE_FOLDERS, RunPlan, any_of, launcher
 from workflow.sole_run import claim_folder
 
@@ -64,41 +65,12 @@ def check_at_the_start():
         sys.exit(ended.returncode)
 
 
-def asked_often(function):
-    """A function that is asked for every cell: its signature lies ready.
-
-    Snakemake looks at the signature four times a call, and to make it out takes longer than these functions do.
-    """
-
-    def ask(wildcards):
-        return function(wildcards)
-
-    ask.__signature__ = inspect.signature(ask)
-    return ask
-
-
-def no_reason(function):
-    """A param that a command reads and whose change reruns nothing: Snakemake passes over what comes from resources."""
-
-    def ask(wildcards, resources):
-        return function(wildcards)
-
-    ask.__signature__ = inspect.signature(ask)
-    return ask
-
-
-def more_at_each_attempt(wildcards, attempt):
-    """The memory of a job that reads texts of any length (MB)."""
-    return 2500 * attempt
-
-
-more_at_each_attempt.__signature__ = inspect.signature(more_at_each_attempt)
-
 SCHEMA = checked(config)
 # A dry run only looks, and a job belongs to the Snakemake that submitted it.
 CLAIM = claim_folder() if workflow.is_main_process and not workflow.output_settings.dryrun else None
 FAILURES = watch_failures(workflow) if CLAIM else None
 plan = RunPlan(config, SCHEMA, record_code=bool(CLAIM))
+packages = StagePackages(config["packages"], plan.results, tuple(sys.path) if PYTHON else ())
 groups = JobGroups(workflow, plan.run, config["eval"]["generation"]["ahead_minutes"])
 # Every command leaves a record of itself here (contracts/job_record.py); no rule declares or reads it.
 os.environ.update(MEGATRON_CDT_RECORDS=f"{plan.results}/records")
@@ -106,3 +78,4 @@ os.environ.update(MEGATRON_CDT_RECORDS=f"{plan.results}/records")
 SHARED_MODELS = f"{plan.results}/eval/plan.json"
 if CLAIM:
     atomic_text(SHARED_MODELS, plan.shared_models())
+    packages.keep()

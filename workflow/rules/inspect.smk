@@ -18,6 +18,7 @@ rule inspect:
         mem_mb=2000,
         runtime=60,
     params:
+        packages=packages.of("data"),
         code=plan.code("data_prep.commands.inspect"),
     shell:
         "python -m data_prep inspect {input.folder:q} --tokenizer {input.tokenizer:q} --json > {output:q} 2> {log:q}"

@@ -21,6 +21,7 @@ rule tokenize_set:
     params:
         corpus=lambda wildcards: plan.data.set_corpus(wildcards.dataset),
         settings=lambda wildcards: plan.data.set_tokenize(wildcards.dataset),
+        packages=packages.of("data"),
         code=lambda wildcards: plan.code(
             "data_prep.commands.tokenize", f"data_prep.sources.{wildcards.dataset}", ENCODERS[wildcards.dataset]
         ),
@@ -47,6 +48,7 @@ rule mix:
     params:
         parts=lambda wildcards, input: [f"--part={name}={folder}" for name, folder in zip(plan.sets, input.sets)],
         settings=plan.data.mix_settings(),
+        packages=packages.of("data"),
         code=plan.code("data_prep.commands.mix"),
     shell:
         "python -m data_prep mix {params.parts:q} --settings {params.settings:q} --split {wildcards.split} "

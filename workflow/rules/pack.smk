@@ -15,6 +15,7 @@ rule pack:
         runtime=120,
     params:
         settings=plan.section("pack"),
+        packages=packages.of("data"),
         code=plan.code("data_prep.commands.pack"),
     shell:
         "python -m data_prep pack --input {input.tokens:q} --settings {params.settings:q} "

@@ -27,6 +27,7 @@ rule generate:
         settings=no_reason(plan.answer_settings),
         decisive=asked_often(plan.decisive_answer_settings),
         plan=SHARED_MODELS,
+        packages=packages.of("answers"),
         code=asked_often(plan.code_of_answers),
     shell:
         "{params.devices}python -m eval generate --model {input.model:q} --samples {input.samples:q} --plan {params.plan:q} "
@@ -60,6 +61,7 @@ rule detect_critical_tokens:
         lr=config["detect"]["lr"],
         beta=config["detect"]["beta"],
         reduction=config["detect"]["reduction"],
+        packages=packages.of("training"),
         code=plan.code("megatron_cdt.detect_command"),
     shell:
         "{params.devices}python -m megatron_cdt detect --model {input.model:q} --data {input.samples:q} --lr {params.lr} "

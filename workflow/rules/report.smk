@@ -29,6 +29,7 @@ rule report:
         data=lambda wildcards, input: [f"{Path(file).parent.name}={file}" for file in input.data],
         pictures=lambda wildcards, input: plan.picture_options(input.pictured, input.detected),
         manifests=lambda wildcards, input: [f"{folder}/manifest.json" for folder in input.stages] + list(input.samples),
+        packages=packages.of("report"),
         code=plan.code("eval.commands.report"),
     shell:
         "python -m eval report --run-name {params.run_name:q} --aggregates {input.aggregates:q} "

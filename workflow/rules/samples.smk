@@ -18,6 +18,7 @@ rule build_samples:
     params:
         sources=asked_often(plan.sample_options),
         settings=asked_often(plan.sample_settings),
+        packages=packages.of("samples"),
         code=asked_often(plan.code_of_samples),
     shell:
         "python -m eval build --benchmark {wildcards.benchmark} --task {wildcards.task} --length {wildcards.length} "

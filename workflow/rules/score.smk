@@ -22,6 +22,7 @@ rule score:
     params:
         judges=asked_often(plan.judge_options) if plan.has_judges else "",
         scoring=asked_often(plan.scoring_options),
+        packages=packages.of("scores"),
         code=asked_often(plan.code_of_score),
     shell:
         "python -m eval score --samples {input.samples:q} --predictions {input.predictions:q} "

@@ -16,6 +16,7 @@ rule start_model:
         runtime=60,
     params:
         settings=plan.start_settings(),
+        packages=packages.of("training"),
         code=plan.code("megatron_cdt.huggingface.import_command"),
     shell:
         "python -m megatron_cdt import-hf --settings {params.settings:q} --vocab-size-from {input.tokenizer:q} "

@@ -18,6 +18,7 @@ rule tokenize:
     params:
         corpus=plan.data.corpus(),
         settings=plan.data.tokenize_settings(),
+        packages=packages.of("data"),
         code=plan.code(
             "data_prep.commands.tokenize",
             f"data_prep.sources.{config['corpus']['source']}",

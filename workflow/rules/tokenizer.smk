@@ -16,6 +16,7 @@ rule train_tokenizer:
     params:
         corpus=plan.data.tokenizer_corpus(),
         settings=plan.data.tokenizer_settings(),
+        packages=packages.of("data"),
         code=plan.code_of_tokenizer(),
     shell:
         "python -m data_prep tokenizer --corpus {params.corpus:q} --settings {params.settings:q} "

@@ -23,6 +23,7 @@ rule train_method:
         run_folder=lambda wildcards: plan.run_folder(wildcards.method),
         settings=no_reason(lambda wildcards: canonical_json(plan.train_settings(wildcards.method))),
         decisive=lambda wildcards: canonical_json(plan.decisive_train_settings(wildcards.method)),
+        packages=packages.of("training"),
         code=lambda wildcards: plan.code_of_training(wildcards.method),
     shell:
         # It starts its own processes, one command a node: torchrun would turn the exit code 75, "run me again", into 1.

@@ -10,9 +10,11 @@ import sys
 import pytest
 
 from contracts.settings import load_settings
+from contracts.yaml_files import yaml_object
 from tests.copy_of_repository import copy_of_repository
 from tests.workflow.conftest import COPIED, REPOSITORY
 from workflow.configuration import Configuration
+from workflow.study import merged
 
 FOLDER = REPOSITORY / "config/base"
 STAGES = sorted(FOLDER.glob("stage-*.yaml"))
@@ -42,6 +44,19 @@ def test_no_stage_reads_the_samples_of_another():
 def test_texts_grow_from_stage_to_stage():
     longest = [configuration(path).corpus.drills.characters_max for path in STAGES]
     assert longest == sorted(longest)
+
+
+@pytest.mark.parametrize("path", STAGES, ids=lambda path: path.stem)
+def test_a_stage_on_a_gpu_is_the_same_stage_with_more_rows(path):
+    files = [path, FOLDER / "gpu.yaml", *([FOLDER / "gpu-shape.yaml"] if path.stem == "stage-1" else [])]
+    values = {}
+    for file in files:
+        values = merged(values, yaml_object(file))
+    here, there = configuration(path), load_settings(Configuration, json.dumps(values))
+    assert there.train.dtype == "bfloat16"
+    assert there.train.global_batch_rows > here.train.global_batch_rows
+    assert there.train.steps == here.train.steps
+    assert there.model.hugging_face == here.model.hugging_face
 
 
 def test_make_base_runs_every_stage():

@@ -17,6 +17,10 @@ COMMANDS = {
         "make a start checkpoint from Hugging Face or from scratch",
     ),
     "export-hf": ("megatron_cdt.huggingface.export_command", "write a checkpoint as a Hugging Face folder"),
+    "plan": (
+        "megatron_cdt.plan_command",
+        "which layouts of so many GPUs fit a model, and how fast they are",
+    ),
     "detect": ("megatron_cdt.detect_command", "gradient norms, noise mask and CDT loss of given rows"),
 }
 

@@ -36,6 +36,7 @@ from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.objectives.row import WholeRow
 from megatron_cdt.objectives.work import forward_work
+from megatron_cdt.training.measured_speed import TERA, measured_share
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.throughput import peak_of
 from workflow.configuration import Configuration
@@ -47,12 +48,10 @@ MEMORY_TERABYTES = {
     **{"H100 PCIe": 2.0, "H100 NVL": 3.9, "H100": 3.35, "H200": 4.8, "GH200": 4.0, "A100": 2.0, "L40S": 0.864},
     "B200": 8.0,
 }
-MEASURED = Path(__file__).resolve().parents[1] / "docs/benchmarks/train-gpu.json"
 # Of the peak, where nothing was measured.
 ASSUMED_SHARE = 0.40
 START_SECONDS = 60.0
 SAMPLES_OF_ALL = 200
-TERA = 1e12
 
 
 @dataclass(frozen=True)
@@ -94,14 +93,6 @@ class Cost:
     def total(self) -> float:
         """All of them."""
         return sum(self.training.values()) + sum(self.evaluation.values())
-
-
-def measured_share(tokens: int) -> float:
-    """The share of an H200's bf16 peak that cross-entropy reached in rows of so many tokens."""
-    tables = json.loads(MEASURED.read_text(encoding="utf-8"))["tables"]
-    points = [(row["tokens"], row["TFLOP/s"]) for row in tables[0]["rows"] if row["method"] == "ce"]
-    lengths, rates = zip(*points, strict=True)
-    return float(np.interp(np.log2(tokens), np.log2(lengths), rates)) / peak_of("H200", "bfloat16")
 
 
 def cost_of(run: Configuration, machine: Machine) -> Cost:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from megatron_cdt.training.measured_speed import LLAMA_3_8B
+
 # Before torch is loaded: libraries read it once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -18,7 +20,7 @@ import torch
 
 from benches.train import gpu
 from benches.train.activations import saved_table
-from benches.train.cases import LLAMA_3_8B, RowShape, scaled_llama
+from benches.train.cases import RowShape, scaled_llama
 from benches.train.context_parallel import context_parallel_table
 from benches.train.flops import counted_table, expected_table
 from benches.train.loss_memory import loss_table

@@ -21,18 +21,6 @@ from megatron_cdt.objectives.row import LocalRow, WholeRow, cut_row, next_tokens
 SEED = 1234
 PLAIN = ModelOptions()
 RATES = {"lr_nominal": 1e-5, "lr_scheduled": 1e-5}
-LLAMA_3_8B = Architecture(
-    vocab_size=128256,
-    hidden_size=4096,
-    num_layers=32,
-    num_attention_heads=32,
-    num_key_value_heads=8,
-    head_dim=128,
-    ffn_hidden_size=14336,
-    max_position_embeddings=131072,
-    rope_theta=500000.0,
-    dtype="bfloat16",
-)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from functools import partial
 import torch
 from torch.utils.flop_counter import FlopCounterMode, mm_flop, sdpa_backward_flop_count, sdpa_flop_count
 
-from benches.train.cases import LLAMA_3_8B, RowShape, build_bench_model, build_row, denoising_step, plain_step
+from benches.train.cases import RowShape, build_bench_model, build_row, denoising_step, plain_step
 from benches.train.report import Table, verdict
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.options import Recompute
+from megatron_cdt.training.measured_speed import LLAMA_3_8B
 
 Shape = Sequence[int]
 TARGET = 1.02

@@ -19,7 +19,7 @@ from functools import partial
 
 import torch
 
-from benches.train.cases import LLAMA_3_8B, SEED, RowShape, build_row, denoising_step, plain_step, scaled_llama
+from benches.train.cases import SEED, RowShape, build_row, denoising_step, plain_step, scaled_llama
 from benches.train.flops import MODEL_ATTENTION_BACKWARD, ForwardFlops, least_flops, least_ratio
 from benches.train.report import Table, bytes_text
 from megatron_cdt.architecture import Architecture
@@ -29,6 +29,7 @@ from megatron_cdt.engine.transformer_engine import uses_transformer_engine
 from megatron_cdt.objectives.cdt import DETECTION_IN_FP8, CdtSettings
 from megatron_cdt.objectives.cdt.objective import detect
 from megatron_cdt.objectives.row import LocalRow
+from megatron_cdt.training.measured_speed import LLAMA_3_8B
 from megatron_cdt.training.throughput import device_peak_tflops
 
 FP8 = "cdt, fp8 detection"

@@ -6,11 +6,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benches.train.cases import LLAMA_3_8B, RowShape, build_bench_model, build_row, denoising_step, plain_step
+from benches.train.cases import RowShape, build_bench_model, build_row, denoising_step, plain_step
 from benches.train.flops import ForwardFlops, count_flops, least_flops, least_ratio
 from megatron_cdt.engine.model import ModelOptions
 from megatron_cdt.objectives.cdt.objective import frozen
 from megatron_cdt.objectives.cross_entropy import HeadCrossEntropy
+from megatron_cdt.training.measured_speed import LLAMA_3_8B
 
 pytestmark = pytest.mark.usefixtures("on_this_device")
 

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from contracts.errors import InputError
+from megatron_cdt.training.measured_speed import measured_share
 from tests.workflow.conftest import REPOSITORY, WHOLE_RUN, Project
-from workflow.cost import Machine, configurations, cost_of, main, measured_share
+from workflow.cost import Machine, configurations, cost_of, main
 from workflow.study import merged, runs_of_study
 
 LLAMA_8B = {

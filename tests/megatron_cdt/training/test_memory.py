@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from benches.train.cases import LLAMA_3_8B
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
+from megatron_cdt.training.measured_speed import LLAMA_3_8B
 from megatron_cdt.training.memory import activation_bytes, layer_activation_bytes, parameters, rank_memory
 from megatron_cdt.training.settings import TrainSettings
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from benches.train.cases import LLAMA_3_8B
 from megatron_cdt.objectives.registry import build_objective, objective_class
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
 from megatron_cdt.objectives.work import forward_work
+from megatron_cdt.training.measured_speed import LLAMA_3_8B
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.throughput import PEAK_TFLOPS, peak_of, utilization
 

@@ -157,8 +157,8 @@ def table(fitting: list[Candidate], arguments: argparse.Namespace) -> Iterator[s
             f"{layout.tensor:>6} {layout.pipeline:>8} {layout.context:>7} {layout.data_parallel:>4} "
             f"{one.settings.recompute:>9} {one.memory.total / GIB:>9.1f} {one.speed:>9,.0f} {hours:>7,.1f}"
         )
-    yield f"hours: of {arguments.tokens:,.0f} tokens. Speed: measured on an 8B model on one H200; a small one is slower,"
-    yield "and communication between GPUs is not counted: of two equal layouts the one of fewer parts comes first."
+    yield f"hours: of {arguments.tokens:,.0f} tokens. Speed was measured on an 8B model on one H200; a small one is"
+    yield "slower, and communication between GPUs is not counted: of two equal layouts that of fewer parts comes first."
 
 
 def refusals(found: list[Candidate], gib: float) -> Iterator[str]:

@@ -23,6 +23,7 @@ help: ## This list
 .PHONY: demo
 demo: $(READY) ## The whole workflow on the books of this repository (CPU); ends in results/demo/report.html
 	snakemake --profile local --configfile config/demo.yaml
+	@python -m eval summary --report results/demo/report.json
 
 # Each stage goes on from the model of the one before; the tokenizer is made first, from all kinds of drills.
 .PHONY: base

@@ -11,6 +11,7 @@ COMMANDS = {
     "aggregate": ("eval.commands.aggregate", "Average the scores of one model as a benchmark's tables do."),
     "part": ("eval.claims.part", "Keep the scores and losses of one finished run of a study, with their hashes."),
     "claims": ("eval.claims.page", "Write the page that answers the claims, from all parts of the study."),
+    "summary": ("eval.commands.summary", "Say in a terminal what came out of a run, and what to look at next."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

@@ -38,7 +38,7 @@ class LayerStates:
     window: int | None
 
 
-# What is done with the states of a layer, and with the gradient of its output, fp32 or fp64 [R, H, D], in a backward pass
+# What is done with a layer's states; and in a backward pass with them and the gradient of its output, [N, H, D]
 SeesLayer = Callable[[LayerStates], None]
 SeesGradient = Callable[[LayerStates, torch.Tensor], None]
 

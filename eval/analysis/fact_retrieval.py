@@ -3,8 +3,8 @@
 in : a model; rows with `input_ids` and `labels`
 out: by token, float64 [N]; by layer and head [L, H, N]
 Two forms, both means over the queries that predict the answer's tokens, the steps of an answer:
-  top    share of the steps in which the token is among the `top` most attended of the row; the mean over a kind's tokens
-         is the paper's FR of that kind
+  top    share of the steps in which the token is among the `top` most attended of the row; the mean over the tokens of
+         a kind is the paper's FR of that kind
   mass   the attention weight itself; over the last layers it is what the authors' published FR figure is drawn from
 Only rows of the attention that predict the answer are computed, layer by layer.
 Shapes: L layers, H heads, N tokens, R queries, K keys that they see.

@@ -2,8 +2,8 @@
 
 in : a model; rows with `input_ids` and `labels`; settings: which queries count, and whose form
 out: the flow from every token, float64 [N]; by layer and head [L, H, N]
-Neither A nor its gradient is kept: while the loss goes back through a layer, rows of both are computed a block at a time
-from its saved queries, keys and values, and summed over the queries at once.
+Neither A nor its gradient is kept: while the loss goes back through a layer, rows of both are computed a block at a
+time from its saved queries, keys and values, and summed over the queries at once.
 Two forms:
   paper    sum over queries of A |dL/dA|, a number for every head (Eq. 1); the mean over heads and layers is the score
   scripts  mean over queries of |sum over heads of A dL/dA| without its diagonal, a number for every layer: what the

@@ -90,10 +90,10 @@ class IntegratedGradientsSettings(Settings):
         "mean", description="where the path begins: zeros, or the mean embedding of the vocabulary"
     )
     tokens: Literal["context", "all"] = Field("context", description="tokens that begin at the baseline")
-    steps: PositiveInt = Field(16, description="points of the path (count), doubled until the scores are complete")
+    steps: PositiveInt = Field(32, description="points of the path (count), doubled until the scores are complete")
     steps_max: PositiveInt = Field(128, description="most points of the path (count)")
     tolerance: float = Field(
-        0.01, gt=0, description="largest gap between the scores' sum and the loss's change, as a share of that change"
+        0.02, gt=0, description="largest gap between the scores' sum and the loss's change, as a share of that change"
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from eval.analysis.context import context_tokens
-from eval.analysis.table import with_interval
+from eval.analysis.table import with_intervals
 from eval.benchmarks.hops.score import CONTEXT_KINDS, token_mask
 
 # The axes of Figure 5.
@@ -20,16 +20,18 @@ FLOW, GRADIENT = "information_flow", "embedding_gradient"
 FEWEST = 3
 
 
-def agreement_records(rows: list[dict], scores: dict[str, list[dict]], seed: int) -> Iterator[dict]:
+def agreement_records(rows: list[dict], scores: dict[str, list[dict]], seed: int) -> list[dict]:
     """{"first", "second", "n", "value", "low", "high"}: Spearman's rho of every two instruments."""
     contexts = [context_tokens(row) for row in rows]
-    for first, second in combinations(scores, 2):
-        values = [
-            spearman(np.array(one["scores"])[context], np.array(other["scores"])[context])
-            for one, other, context in zip(scores[first], scores[second], contexts, strict=True)
-        ]
-        if present := [value for value in values if value is not None]:
-            yield {"first": first, "second": second, **with_interval(present, seed)}
+    by_row = {
+        name: [np.array(line["scores"])[context] for line, context in zip(lines, contexts, strict=True)]
+        for name, lines in scores.items()
+    }
+    records = (
+        ({"first": first, "second": second}, list(map(spearman, by_row[first], by_row[second])))
+        for first, second in combinations(scores, 2)
+    )
+    return with_intervals(records, seed)
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float | None:
@@ -55,7 +57,7 @@ def figure_5_points(rows: list[dict], scores: dict[str, list[dict]]) -> Iterator
                 }
 
 
-def figure_5_records(points: list[dict], seed: int) -> Iterator[dict]:
+def figure_5_records(points: list[dict], seed: int) -> list[dict]:
     """{"kind", "measure", "n", "value", "low", "high"}: how IG and gradient norm go together, for every kind and all.
 
     pearson_log, slope_log: correlation and slope over logarithms (a proportion is a line of slope 1); spearman: over
@@ -65,11 +67,12 @@ def figure_5_records(points: list[dict], seed: int) -> Iterator[dict]:
     for point in points:
         if point[FLOW] > 0 and point[GRADIENT] > 0:
             by_row.setdefault(point["id"], []).append(point)
+    records = []
     for kind in (*CONTEXT_KINDS, "all"):
-        relations = [relation(chosen) for row in by_row.values() if (chosen := of_kind(row, kind))]
+        relations = [found for row in by_row.values() if (found := relation(of_kind(row, kind)))]
         for measure in ("pearson_log", "spearman", "slope_log"):
-            if values := [found[measure] for found in relations if found]:
-                yield {"kind": kind, "measure": measure, **with_interval(values, seed)}
+            records.append(({"kind": kind, "measure": measure}, [found[measure] for found in relations]))
+    return with_intervals(records, seed)
 
 
 def of_kind(points: list[dict], kind: str) -> list[dict]:
@@ -79,8 +82,10 @@ def of_kind(points: list[dict], kind: str) -> list[dict]:
 
 def relation(points: list[dict]) -> dict | None:
     """The three numbers of one row; None of too few tokens, or where one axis does not vary."""
+    if len(points) < FEWEST:
+        return None
     flow, gradient = (np.log10([point[axis] for point in points]) for axis in (FLOW, GRADIENT))
-    if len(points) < FEWEST or np.ptp(flow) == 0 or np.ptp(gradient) == 0:
+    if np.ptp(flow) == 0 or np.ptp(gradient) == 0:
         return None
     line = stats.linregress(gradient, flow)
     return {

@@ -13,14 +13,14 @@ measures, by kind of the context's tokens:
 labels: true, or shuffled as a control. answers: all rows, the right ones, the wrong ones.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from eval.analysis.instruments import INSTRUMENTS
 from eval.benchmarks.hops.score import CONTEXT_KINDS, roc_auc, row_scores, share, token_mask
 from eval.scoring.scored import mean
-from eval.scoring.statistics import bootstrap_interval
+from eval.scoring.statistics import bootstrap_intervals
 
 BY_ROW_SCORES = ("top_precision", "top_recall", "precision", "recall")
 GROUPS: dict[str, Callable[[dict], bool]] = {
@@ -32,24 +32,33 @@ GROUPS: dict[str, Callable[[dict], bool]] = {
 
 def instrument_records(
     name: str, rows: list[dict], lines: list[dict], answers: list[dict], *, labels: str, top: int, seed: int
-) -> Iterator[dict]:
+) -> list[dict]:
     """The records of one instrument with true or shuffled labels; groups without rows are left out."""
     measured = [row_measures(row, line["scores"], top) for row, line in zip(rows, lines, strict=True)]
     same = {"instrument": name, "title": INSTRUMENTS[name].title, "labels": labels}
+    records = (({**same, **record}, values) for record, values in grouped(measured, answers))
+    return with_intervals(records, seed)
+
+
+def grouped(measured: list[dict], answers: list[dict]) -> Iterator[tuple[dict, list[float]]]:
+    """({"answers", "kind", "measure"}, the rows' numbers) for every group of answers, measure and kind."""
     for group, belongs in GROUPS.items():
         chosen = [measures for measures, answer in zip(measured, answers, strict=True) if belongs(answer)]
         for measure in chosen[0] if chosen else ():
             for kind in CONTEXT_KINDS:
-                values = [measures[measure][kind] for measures in chosen if measures[measure].get(kind) is not None]
-                if values:
-                    record = {"answers": group, "kind": kind, "measure": measure}
-                    yield {**same, **record, **with_interval(values, seed)}
+                values = [measures[measure].get(kind) for measures in chosen]
+                yield {"answers": group, "kind": kind, "measure": measure}, values
 
 
-def with_interval(values: list[float], seed: int) -> dict:
-    """{"n", "value": their mean, "low", "high"}."""
-    low, high = bootstrap_interval([values], seed)
-    return {"n": len(values), "value": mean(values), "low": low, "high": high}
+def with_intervals(records: Iterable[tuple[dict, list[float | None]]], seed: int) -> list[dict]:
+    """Every record with {"n", "value": the mean of its numbers, "low", "high"}; those without numbers are left out."""
+    filled = [(record, [value for value in values if value is not None]) for record, values in records]
+    filled = [(record, values) for record, values in filled if values]
+    intervals = bootstrap_intervals([values for _, values in filled], seed)
+    return [
+        {**record, "n": len(values), "value": mean(values), "low": low, "high": high}
+        for (record, values), (low, high) in zip(filled, intervals, strict=True)
+    ]
 
 
 def row_measures(row: dict, scores: list[float], top: int) -> dict[str, dict[str, float | None]]:
@@ -91,25 +100,26 @@ def shares(scores: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, dict[s
     }
 
 
-def head_records(name: str, lines: list[dict], answers: list[dict], top_heads: int, seed: int) -> Iterator[dict]:
+def head_records(name: str, lines: list[dict], answers: list[dict], top_heads: int, seed: int) -> list[dict]:
     """Table 5: the kinds' shares of what all heads hold, and of what the `top_heads` hold that hold most of the
     supporting facts' share. The heads of even rows are chosen on odd rows and the other way round, so that no row
     chooses its own. Nothing for an instrument without heads, with fewer of them, or of one row.
     """
     if len(lines) < 2 or "heads" not in lines[0]:
-        return
+        return []
     sums_RKH = np.array([[np.ravel(line["heads"][kind]) for kind in CONTEXT_KINDS] for line in lines])
     count = sums_RKH.shape[-1]
     if count <= top_heads:
-        return
-    top_RK = kind_shares(sums_RKH, chosen_heads(sums_RKH, top_heads))
-    all_RK = kind_shares(sums_RKH, np.ones((len(lines), count), dtype=bool))
-    for heads, shares_RK in ((f"top {top_heads}", top_RK), (f"all {count}", all_RK)):
-        for group, belongs in GROUPS.items():
-            chosen = [index for index, answer in enumerate(answers) if belongs(answer)]
-            for place, kind in enumerate(CONTEXT_KINDS) if chosen else ():
-                record = {"instrument": name, "heads": heads, "answers": group, "kind": kind}
-                yield {**record, **with_interval(shares_RK[chosen, place].tolist(), seed)}
+        return []
+    everyone = np.ones((len(lines), count), dtype=bool)
+    measured = {f"top {top_heads}": chosen_heads(sums_RKH, top_heads), f"all {count}": everyone}
+    records = []
+    for heads, chosen_RH in measured.items():
+        shares_RK = kind_shares(sums_RKH, chosen_RH).tolist()
+        by_row = [{"total_share": dict(zip(CONTEXT_KINDS, shares, strict=True))} for shares in shares_RK]
+        same = {"instrument": name, "heads": heads}
+        records += [({**same, **record}, values) for record, values in grouped(by_row, answers)]
+    return with_intervals(records, seed)
 
 
 def chosen_heads(sums_RKH: np.ndarray, count: int) -> np.ndarray:

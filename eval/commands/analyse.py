@@ -102,9 +102,9 @@ def measured_tables(measuring: Measuring) -> dict[str, list[dict]]:
     return {
         "answers": answers,
         "table": table,
-        "agreement": list(agreement_records(rows, scores, settings.seed)),
+        "agreement": agreement_records(rows, scores, settings.seed),
         "heads": heads,
-        "figure_5": list(figure_5_records(points, settings.seed)),
+        "figure_5": figure_5_records(points, settings.seed),
         POINTS: points,
     }
 

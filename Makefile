@@ -67,6 +67,10 @@ bench-train: $(READY) ## What a training step costs: operations, memory, time (C
 bench-eval: $(READY) ## Samples and answers per second beside the usual ways, and the fan-out's overhead (CPU, five minutes)
 	OMP_NUM_THREADS=1 python -W ignore -m benches.eval --output docs/benchmarks/eval-cpu
 
+.PHONY: bench-analysis
+bench-analysis: $(READY) ## Memory and time of the information flow to 32K tokens beside the eager way (CPU, ten minutes)
+	OMP_NUM_THREADS=1 python -W ignore -m benches.eval.analysis --output docs/benchmarks/analysis-cpu
+
 .PHONY: lint
 lint: $(READY) ## ruff, snakefmt, snakemake --lint
 	ruff check .

@@ -1,4 +1,4 @@
-"""python -m eval COMMAND: build samples, generate predictions, score and average them, write the report."""
+"""python -m eval COMMAND: build samples, answer them, score and average answers, measure what they rest on, report."""
 
 import sys
 
@@ -12,6 +12,7 @@ COMMANDS = {
     "part": ("eval.claims.part", "Keep the scores and losses of one finished run of a study, with their hashes."),
     "claims": ("eval.claims.page", "Write the page that answers the claims, from all parts of the study."),
     "summary": ("eval.commands.summary", "Say in a terminal what came out of a run, and what to look at next."),
+    "analyse": ("eval.commands.analyse", "Measure what a model's answers rest on, token by token."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

@@ -1,7 +1,7 @@
 """The gradient of the answer's loss with respect to each token's embedding: what CDT's detection reads.
 
 in : a model folder's model; rows with `input_ids` and `labels` (-100 where no loss is taken)
-out: L2 norms of dL/dE, float64 [n]
+out: norms of dL/dE, float64 [n]: L2 as in Eq. 2, or what the settings say
 Shapes: N tokens, D hidden size, R labelled positions, V vocabulary.
 """
 
@@ -11,17 +11,19 @@ import torch
 import torch.nn.functional as F
 from transformers import PreTrainedModel
 
+from eval.analysis.settings import EmbeddingGradientSettings
 from eval.backends.models import HEAD_POSITIONS
 
 IGNORED = -100
 
 
-def opened(model: PreTrainedModel, options: None) -> Callable[[dict], torch.Tensor]:
+def opened(model: PreTrainedModel, options: EmbeddingGradientSettings | None) -> Callable[[dict], torch.Tensor]:
     """The norms of one row after the other."""
+    norm = options.norm if options else 2
 
     def scores(row: dict) -> torch.Tensor:
         embeddings_ND = row_embeddings(model, row["input_ids"])
-        return embedding_gradient(model, embeddings_ND, row["labels"])[1].double().norm(dim=-1).cpu()
+        return embedding_gradient(model, embeddings_ND, row["labels"])[1].double().norm(norm, dim=-1).cpu()
 
     return scores
 
@@ -40,14 +42,24 @@ def embedding_gradient(
     with torch.enable_grad():
         loss = answer_loss(model, embeddings_ND, labels)
         (gradient_ND,) = torch.autograd.grad(loss, embeddings_ND)
-    return float(loss), gradient_ND
+    return float(loss.detach()), gradient_ND
 
 
-def answer_loss(model: PreTrainedModel, embeddings_ND: torch.Tensor, labels: list[int]) -> torch.Tensor:
-    """Mean next-token loss (nats) over the labelled tokens; the head reads the labelled positions only."""
+def answer_loss(
+    model: PreTrainedModel, embeddings_ND: torch.Tensor, labels: list[int], positions_N: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Mean next-token loss (nats) over the labelled tokens; the head reads the labelled positions only.
+
+    `positions_N`: where the tokens stand, where that is not one after the other.
+    """
     targets_N = torch.tensor(labels, device=embeddings_ND.device)
     labelled_R = (targets_N[1:] != IGNORED).nonzero().flatten()
-    hidden_RD = model.base_model(inputs_embeds=embeddings_ND[None], use_cache=False).last_hidden_state[0, labelled_R]
+    placed = {}
+    if positions_N is not None:
+        # Without a mask transformers takes a gap between positions for the border of two packed texts.
+        placed = {"position_ids": positions_N[None], "attention_mask": torch.ones_like(positions_N)[None]}
+    output = model.base_model(inputs_embeds=embeddings_ND[None], use_cache=False, **placed)
+    hidden_RD = output.last_hidden_state[0, labelled_R]
     head, targets_R = model.get_output_embeddings(), targets_N[labelled_R + 1]
     losses = [
         F.cross_entropy(head(states).float(), targets, reduction="sum")

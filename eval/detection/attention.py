@@ -10,6 +10,7 @@ layer by layer, so no [n, n] matrix ever exists.
 from collections.abc import Callable
 
 import torch
+from transformers import PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from contracts.errors import InputError
@@ -60,19 +61,30 @@ def observed_weights(
 def opened(folder: str, device: str, options: None) -> Callable[[dict], dict]:
     """The detection of one row after the other; InputError for models with another attention."""
     model = load_model(folder, choose_device(device))
-    if not takes_prompt_attention(model):
-        raise InputError(f"{folder}: not every layer attends to all tokens; leave out the detector attention for it")
-    attention = ObservedAttention()
-    give_attention(model, ATTENTION_NAME, attention)
+    attention = observed_attention(model, folder)
 
-    @torch.no_grad()
     def detect(row: dict) -> dict:
-        attention.start(predicting_positions(row))
-        model.base_model(input_ids=torch.tensor([row["input_ids"]], device=model.device), use_cache=False)
-        scores = attention.mean()
+        scores = mean_attention(model, attention, row)
         return {"token_scores": scores.tolist(), "critical": (scores >= scores.mean()).int().tolist()}
 
     return detect
+
+
+def observed_attention(model: PreTrainedModel, name: str) -> ObservedAttention:
+    """Give a model, of this name, attention that is observed; InputError where it has another."""
+    if not takes_prompt_attention(model):
+        raise InputError(f"{name}: not every layer attends to all tokens; leave out the detector attention for it")
+    attention = ObservedAttention()
+    give_attention(model, ATTENTION_NAME, attention)
+    return attention
+
+
+@torch.no_grad()
+def mean_attention(model: PreTrainedModel, attention: ObservedAttention, row: dict) -> torch.Tensor:
+    """Attention of the positions that predict the answer, averaged over them, heads and layers: fp32 [n]."""
+    attention.start(predicting_positions(row))
+    model.base_model(input_ids=torch.tensor([row["input_ids"]], device=model.device), use_cache=False)
+    return attention.mean()
 
 
 def predicting_positions(row: dict) -> list[int]:

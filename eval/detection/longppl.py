@@ -8,6 +8,7 @@ out: {"token_scores": loss with the context cut to K..K+d-1 tokens minus loss wi
 from collections.abc import Callable
 
 import torch
+from transformers import PreTrainedModel
 
 from eval.backends.models import choose_device, load_model, long_and_short_losses
 from eval.detection.settings import LongPPLDetection
@@ -15,7 +16,11 @@ from eval.detection.settings import LongPPLDetection
 
 def opened(folder: str, device: str, options: LongPPLDetection) -> Callable[[dict], dict]:
     """The detection of one row after the other."""
-    model = load_model(folder, choose_device(device))
+    return detection(load_model(folder, choose_device(device)), options)
+
+
+def detection(model: PreTrainedModel, options: LongPPLDetection) -> Callable[[dict], dict]:
+    """The same by a loaded model."""
 
     def detect(row: dict) -> dict:
         ids = row["input_ids"]

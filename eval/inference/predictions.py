@@ -115,6 +115,8 @@ def publish(output: str | Path) -> None:
         shutil.copyfile(kept, temporary)
     os.utime(temporary)
     os.replace(temporary, output)
+    # Where `output` was a name of the kept file already, renaming another name of it to that one does nothing.
+    temporary.unlink(missing_ok=True)
 
 
 def resume_point(handle: BinaryIO, header: dict, identities: list[str]) -> int:

@@ -52,6 +52,22 @@ def bootstrap_interval(
     return percentile_interval(data, weighted_mean, seed, level)
 
 
+def bootstrap_intervals(
+    samples: Sequence[Sequence[float]], seed: int, level: float = 0.95
+) -> list[tuple[float, float]]:
+    """The interval of the mean of every list: what `bootstrap_interval` gives for each alone, in less time.
+
+    Lists of one length share their resamples.
+    """
+    intervals: dict[int, tuple[float, float]] = {}
+    for length in {len(values) for values in samples}:
+        places = [place for place, values in enumerate(samples) if len(values) == length]
+        data = np.array([samples[place] for place in places], dtype=float)
+        lows, highs = percentile_intervals((np.repeat(data, 2 if length == 1 else 1, axis=1),), np.mean, seed, level)
+        intervals |= {place: (float(lows[at]), float(highs[at])) for at, place in enumerate(places)}
+    return [intervals[place] for place in range(len(samples))]
+
+
 def pooled_interval(
     losses: Sequence[float], tokens: Sequence[float], seed: int, level: float = 0.95
 ) -> tuple[float, float] | None:
@@ -74,6 +90,14 @@ def percentile_interval(
     data: tuple[np.ndarray, ...], statistic: Callable, seed: int, level: float, **options: bool
 ) -> tuple[float, float]:
     """(low, high) of a statistic by scipy's percentile bootstrap."""
+    low, high = percentile_intervals(data, statistic, seed, level, **options)
+    return float(low), float(high)
+
+
+def percentile_intervals(
+    data: tuple[np.ndarray, ...], statistic: Callable, seed: int, level: float, **options: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(lows, highs) along the last axis."""
     with np.errstate(all="ignore"):
         interval = stats.bootstrap(
             data,
@@ -81,12 +105,13 @@ def percentile_interval(
             n_resamples=RESAMPLES,
             batch=BATCH,
             vectorized=True,
+            axis=-1,
             confidence_level=level,
             method="percentile",
             rng=np.random.default_rng(seed),
             **options,
         ).confidence_interval
-    return float(interval.low), float(interval.high)
+    return interval.low, interval.high
 
 
 def paired_t_test(first: Sequence[float], second: Sequence[float]) -> PairedTest:

@@ -175,3 +175,9 @@ def test_building_twice_gives_the_same_bytes_whatever_else_is_asked_for(
     assert again.with_suffix(".manifest.json").read_bytes() == (
         samples["perplexity"].with_suffix(".manifest.json").read_bytes()
     )
+
+
+def test_a_complete_file_is_published_again_without_a_leftover(tmp_path):
+    for _ in range(2):
+        write_log(tmp_path / "predictions.jsonl", HEADER, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["predictions.jsonl", "predictions.jsonl.kept"]

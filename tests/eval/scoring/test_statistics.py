@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from contracts.errors import InputError
-from eval.scoring.statistics import bootstrap_interval, paired_t_test, pooled_interval
+from eval.scoring.statistics import bootstrap_interval, bootstrap_intervals, paired_t_test, pooled_interval
 
 scores = st.lists(st.floats(0, 1), min_size=2, max_size=20)
 
@@ -94,3 +94,10 @@ def test_models_that_never_differ_have_no_p_value():
 def test_too_few_or_unpaired_samples_are_refused(first, second):
     with pytest.raises(InputError, match="paired test needs"):
         paired_t_test(first, second)
+
+
+def test_many_intervals_at_once_are_those_that_each_list_has_alone():
+    generator = np.random.default_rng(4)
+    samples = [generator.normal(size=length).tolist() for length in (7, 1, 12, 7, 7)]
+    alone = [bootstrap_interval([values], seed=3) for values in samples]
+    assert np.array(bootstrap_intervals(samples, seed=3)) == pytest.approx(np.array(alone))

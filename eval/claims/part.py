@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         atomic_text(temporary / "part.json", json.dumps(part.__dict__, sort_keys=True, allow_nan=False) + "\n")
         for name in KEPT_OF_AUDIT:
             shutil.copyfile(folder / "audit" / name, temporary / name)
+        read_part(temporary)
 
 
 def part_of(folder: Path) -> Part:
@@ -98,7 +99,7 @@ def cells_of_score(score: dict) -> Iterator[dict]:
         for number in DETECTION:
             yield {**cell, "number": number, "values": [row[number] for row in score["rows"]]}
     elif score["benchmark"] == "perplexity":
-        yield {**cell, "values": [row["loss"] for row in score["rows"]]}
+        yield {**cell, "values": [row["nats_per_token"] for row in score["rows"]]}
     else:
         yield {**cell, "values": score["per_sample"]}
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "claims": ("eval.claims.page", "Write the page that answers the claims, from all parts of the study."),
     "summary": ("eval.commands.summary", "Say in a terminal what came out of a run, and what to look at next."),
     "analyse": ("eval.commands.analyse", "Measure what a model's answers rest on, token by token."),
+    "card": ("eval.commands.card", "Write a model card for a model of a finished run, from what its files say."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

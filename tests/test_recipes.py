@@ -52,6 +52,16 @@ def opened(folder, device, options):
     return first
 '''
 
+INSTRUMENT = '''"""A token counts the more, the later it comes."""
+
+import torch
+
+
+def opened(model, options):
+    """The positions of a row's tokens."""
+    return lambda row: torch.arange(len(row["input_ids"]), dtype=torch.float64)
+'''
+
 BENCHMARK = {
     "__init__.py": '''"""Colours: which colour was named first? This file: what of it is asked."""
 
@@ -243,6 +253,26 @@ def test_a_detector_is_a_file_and_a_line(copy, tmp_path):
     header, *rows = map(json.loads, (tmp_path / "found.jsonl").read_text().splitlines())
     assert header["detector"] == "first"
     assert [row["critical"][:6] for row in rows] == [[1, 1, 1, 1, 1, 0]] * 2
+
+
+def test_an_instrument_is_a_file_and_a_line(copy, tmp_path):
+    (copy / "eval/analysis/late.py").write_text(INSTRUMENT, encoding="utf-8")
+    line = '    "late": Instrument("late tokens", "eval.analysis.late"),\n'
+    add_line(copy / "eval/analysis/instruments.py", "INSTRUMENTS = {\n", line)
+    make_schema(copy)
+    assert touched(copy) - GENERATED == {"eval/analysis/late.py", "eval/analysis/instruments.py"}
+    base = REPOSITORY / "resources/base"
+    settings = json.dumps({"lengths": [300], "benchmarks": {"hops": {"samples": 2, "emojis": 2, "stories": "own"}}})
+    cell = ("--benchmark", "hops", "--task", "2hop", "--length", 300, "--tokenizer", base)
+    data = ("--data", f"books={REPOSITORY / 'resources/pg19'}")
+    run(copy, "eval", "build", *cell, *data, "--settings", settings, "--output", tmp_path / "300.jsonl")
+    given = ("--model", base, "--samples", tmp_path / "300.jsonl", "--device", "cpu", "--output", tmp_path / "found")
+    run(copy, "eval", "analyse", *given, "--instruments", "late", "--settings", '{"control": "none"}')
+    _, *lines = map(json.loads, (tmp_path / "found/scores/late.jsonl").read_text().splitlines())
+    assert [line["scores"][:3] for line in lines] == [[0.0, 1.0, 2.0]] * 2
+    assert {record["title"] for record in json.loads((tmp_path / "found/table.json").read_text())["table"]} == {
+        "late tokens"
+    }
 
 
 def test_a_benchmark_is_a_package_and_a_line_in_the_registry_and_the_settings(copy, tmp_path):

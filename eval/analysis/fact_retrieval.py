@@ -29,7 +29,8 @@ def opened(model: PreTrainedModel, options: FactRetrievalSettings) -> Callable[[
 
 def readings(model: PreTrainedModel, options: FactRetrievalSettings) -> Callable[[dict], Reading]:
     """The scores of one row after the other, by layer and head."""
-    return lambda row: of_heads(fact_retrieval(model, row, options))
+    first_layer = options.first_layer(layers_and_heads(model)[0])
+    return lambda row: of_heads(fact_retrieval(model, row, options), first_layer)
 
 
 @torch.no_grad()

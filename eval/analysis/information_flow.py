@@ -38,7 +38,8 @@ def opened(model: PreTrainedModel, options: InformationFlowSettings) -> Callable
 
 def readings(model: PreTrainedModel, options: InformationFlowSettings) -> Callable[[dict], Reading]:
     """The flow of one row after the other, by layer and head."""
-    return lambda row: of_heads(information_flow(model, row, options))
+    first_layer = options.first_layer(layers_and_heads(model)[0])
+    return lambda row: of_heads(information_flow(model, row, options), first_layer)
 
 
 def information_flow(model: PreTrainedModel, row: dict, options: InformationFlowSettings) -> torch.Tensor:

@@ -3,7 +3,7 @@
 in : a model folder; samples files of hops; settings
 out: OUTPUT/answers.jsonl, OUTPUT/scores/NAME.jsonl and NAME.shuffled.jsonl: a header that names all they depend on, and
      a line a row: {"id", "scores" [n], and what the instrument knows beyond: "facts", "heads" {kind: [L][H] sums
-     over the kind's tokens}}; see eval.inference.predictions for what a kill leaves
+     over the kind's tokens}, "first_layer" of them}; see eval.inference.predictions for what a kill leaves
 invariant: a row that is there is not measured again; the model is loaded when the first one is missing.
 """
 
@@ -87,12 +87,13 @@ class Measuring:
         options = getattr(self.settings, name, None)
         module = INSTRUMENTS[name].module
         labels = {"control": self.settings.control, "seed": self.settings.seed} if shuffled else {}
+        shuffling = ["eval.analysis.answers:shuffled_rows"] if shuffled else []
         header = {
             **self.description,
             "instrument": name,
             "settings": options.model_dump(mode="json") if options else {},
             **labels,
-            **code_facts("eval.analysis.measuring", module),
+            **code_facts("eval.analysis.measuring:line_of", module, *shuffling),
         }
         rows = self.control_rows if shuffled else self.rows
         where = f"scores/{name}.shuffled" if shuffled else f"scores/{name}"
@@ -133,7 +134,7 @@ def line_of(row: dict, read: Reading) -> dict:
     return {
         "scores": scores,
         **({"facts": read.facts} if read.facts else {}),
-        **({"heads": head_sums(row, read.heads)} if read.heads is not None else {}),
+        **({} if read.heads is None else {"heads": head_sums(row, read.heads), "first_layer": read.first_layer}),
     }
 
 

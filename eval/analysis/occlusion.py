@@ -52,7 +52,7 @@ WithoutChunk = Callable[[np.ndarray], float]
 
 
 def hidden(model: PreTrainedModel, row: dict, embeddings_ND: torch.Tensor) -> WithoutChunk:
-    """No query sees the chunk; every other token stays where it is."""
+    """No query sees the chunk; every other token stays where it is. A sliding window reaches further back for it."""
     return lambda chunk: shortened_loss(model, row, embeddings_ND, chunk, keep_positions=True)
 
 

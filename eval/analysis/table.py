@@ -9,6 +9,7 @@ measures, by kind of the context's tokens:
   precision, recall           the same for the tokens whose score is at least the row's mean (Eq. 2)
   auc                         chance that a token of the kind is above one of any other kind of the context
   auc_against_interference    chance that it is above one of an interference fact
+  mean                        the mean over the kind's tokens: IG and FR of a kind, as the paper defines them
   mean_share, total_share     the kind's mean, or sum, as a share of those of all kinds; where no score is negative
 labels: true, or shuffled as a control. answers: all rows, the right ones, the wrong ones.
 """
@@ -72,6 +73,7 @@ def row_measures(row: dict, scores: list[float], top: int) -> dict[str, dict[str
     return {
         **{measure: {kind: found[measure][kind] for kind in CONTEXT_KINDS} for measure in BY_ROW_SCORES},
         **areas(values, masks),
+        "mean": {kind: found["mean_norm"][kind] for kind in CONTEXT_KINDS},
         **shares(values, masks),
     }
 
@@ -136,3 +138,17 @@ def kind_shares(sums_RKH: np.ndarray, chosen_RH: np.ndarray) -> np.ndarray:
     """What the chosen heads hold of every kind, as shares of one: [rows, kinds]."""
     sums_RK = (sums_RKH * chosen_RH[:, None]).sum(-1)
     return sums_RK / np.maximum(sums_RK.sum(-1, keepdims=True), np.finfo(float).tiny)
+
+
+def by_head_records(name: str, rows: list[dict], lines: list[dict]) -> list[dict]:
+    """The mean over a kind's tokens by layer and head, as Eq. 1 defines it, averaged over rows that have the kind."""
+    if "heads" not in lines[0]:
+        return []
+    records = []
+    for kind in CONTEXT_KINDS:
+        counts = [token_mask(row["spans"], kind, len(row["input_ids"])).sum() for row in rows]
+        means = [np.array(line["heads"][kind]) / count for line, count in zip(lines, counts, strict=True) if count]
+        for (layer, head), value in np.ndenumerate(np.mean(means, axis=0)) if means else ():
+            place = {"layer": lines[0]["first_layer"] + layer, "head": head}
+            records.append({"instrument": name, "kind": kind, **place, "n": len(means), "value": float(value)})
+    return records

@@ -2,7 +2,8 @@
 
 in : a model folder; samples files of hops (`build`); which instruments
 out: a folder: scores/NAME.jsonl a line a row, answers.jsonl, table.json and table.csv (shares, precision, recall, areas
-     under the curve), agreement.csv, heads.csv (Table 5), figure_5.csv and figure_5_points.csv, manifest.json
+     under the curve), agreement.csv, heads.csv (Table 5), by_head.csv, figure_5.csv with figure_5_points.csv, and
+     manifest.json
 invariant: a run that was stopped goes on with the first row that is missing; the same inputs give the same bytes.
 run: python -m eval analyse --model results/demo/models/cdt --samples samples/hops/2hop/512.jsonl \
      --instruments embedding_gradient information_flow occlusion --output analysis
@@ -26,13 +27,13 @@ from eval.analysis.agreement import agreement_records, figure_5_points, figure_5
 from eval.analysis.instruments import INSTRUMENTS
 from eval.analysis.measuring import Measuring
 from eval.analysis.settings import AnalysisSettings
-from eval.analysis.table import head_records, instrument_records
+from eval.analysis.table import by_head_records, head_records, instrument_records
 from eval.backends.model_files import claimed_window
 from eval.building.samples import SampleSet, read_samples
 
-# The tables that are files of their own too.
-CSV_TABLES = ("table", "agreement", "heads", "figure_5")
-POINTS = "figure_5_points"
+# The tables that are in table.json and a CSV file each; those that are long are a CSV file only.
+TABLES = ("table", "agreement", "heads", "figure_5")
+LONG_TABLES = ("by_head", "figure_5_points")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +106,8 @@ def measured_tables(measuring: Measuring) -> dict[str, list[dict]]:
         "agreement": agreement_records(rows, scores, settings.seed),
         "heads": heads,
         "figure_5": figure_5_records(points, settings.seed),
-        POINTS: points,
+        "by_head": [record for name, lines in scores.items() for record in by_head_records(name, rows, lines)],
+        "figure_5_points": points,
     }
 
 
@@ -114,10 +116,10 @@ def write_tables(measuring: Measuring, tables: dict[str, list[dict]]) -> None:
     output, answers = measuring.output, tables["answers"]
     right = sum(answer["right"] for answer in answers)
     counts = {"rows": len(answers), "right": right, "wrong": len(answers) - right}
-    whole = {"model": measuring.description["model_name"], **counts, **{name: tables[name] for name in CSV_TABLES}}
+    whole = {"model": measuring.description["model_name"], **counts, **{name: tables[name] for name in TABLES}}
     atomic_text(output / "table.json", json.dumps(whole, indent=1, allow_nan=False) + "\n")
     written = [output / "table.json"]
-    for name in (*CSV_TABLES, POINTS):
+    for name in (*TABLES, *LONG_TABLES):
         path = output / f"{name}.csv"
         path.unlink(missing_ok=True)
         if tables[name]:

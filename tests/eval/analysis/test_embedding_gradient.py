@@ -4,6 +4,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from eval.analysis.embedding_gradient import IGNORED, embedding_gradient, opened, row_embeddings
+from eval.analysis.settings import EmbeddingGradientL1Settings
 
 
 def small_llama() -> LlamaForCausalLM:
@@ -50,3 +51,9 @@ def test_the_model_keeps_no_gradient():
     model, row = small_llama(), labelled_row()
     opened(model, None)(row)
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_scripts_norm_is_the_sum_of_absolute_values():
+    model, row = small_llama(), labelled_row()
+    gradient = embedding_gradient(model, row_embeddings(model, row["input_ids"]), row["labels"])[1]
+    torch.testing.assert_close(opened(model, EmbeddingGradientL1Settings())(row), gradient.abs().sum(-1))

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from eval.analysis.table import chosen_heads, head_records, instrument_records, row_measures
+from eval.analysis.table import by_head_records, chosen_heads, head_records, instrument_records, row_measures
 from eval.benchmarks.hops.score import CONTEXT_KINDS
 from tests.eval.analysis.models import labelled_row
 
@@ -105,3 +105,18 @@ def test_table_5_compares_the_chosen_heads_with_all():
     assert found["top 1", "irrelevant"] == pytest.approx(0.25)
     assert not list(head_records("fact_retrieval", lines, [{"right": True}] * 2, 2, seed=0))
     assert not list(head_records("occlusion", [{"scores": []}] * 2, [{"right": True}] * 2, 1, seed=0))
+
+
+def test_by_head_divides_a_kinds_sum_by_its_tokens():
+    lines = [{**heads_line(sums, [24.0, 0.0]), "first_layer": 2} for sums in ([7.0, 14.0], [21.0, 0.0])]
+    found = {
+        (r["kind"], r["layer"], r["head"]): r["value"] for r in by_head_records("fact_retrieval", [ROW] * 2, lines)
+    }
+    # Seven supporting tokens; fourteen irrelevant ones.
+    assert found["supporting", 2, 0] == pytest.approx(2.0)
+    assert found["supporting", 2, 1] == pytest.approx(1.0)
+    assert found["irrelevant", 2, 0] == pytest.approx(24 / len(scores_of("irrelevant")))
+
+
+def test_the_mean_of_a_kind_is_the_papers_number():
+    assert row_measures(ROW, SCORES.tolist(), top=5)["mean"]["emoji"] == pytest.approx(np.mean(scores_of("emoji")))

@@ -12,6 +12,7 @@ COMMANDS = {
     "part": ("eval.claims.part", "Keep the scores and losses of one finished run of a study, with their hashes."),
     "claims": ("eval.claims.page", "Write the page that answers the claims, from all parts of the study."),
     "analyse": ("eval.commands.analyse", "Measure what a model's answers rest on, token by token."),
+    "denoise": ("eval.commands.denoise", "Move noise tokens against their gradient, and say what it does."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "claims": ("eval.claims.page", "Write the page that answers the claims, from all parts of the study."),
     "analyse": ("eval.commands.analyse", "Measure what a model's answers rest on, token by token."),
     "denoise": ("eval.commands.denoise", "Move noise tokens against their gradient, and say what it does."),
+    "attention_maps": ("eval.commands.attention_maps", "Write what chunks of a text attend to, in several models."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

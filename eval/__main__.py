@@ -14,6 +14,7 @@ COMMANDS = {
     "analyse": ("eval.commands.analyse", "Measure what a model's answers rest on, token by token."),
     "denoise": ("eval.commands.denoise", "Move noise tokens against their gradient, and say what it does."),
     "attention_maps": ("eval.commands.attention_maps", "Write what chunks of a text attend to, in several models."),
+    "figures": ("eval.commands.figures", "Draw Figures 4, 5 and 14 from what was measured."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

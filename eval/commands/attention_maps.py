@@ -24,13 +24,14 @@ from eval.analysis.attention_maps import (
     chunks_of,
     question_on,
 )
+from eval.analysis.records import csv_text
 from eval.analysis.table import with_interval
 from eval.backends.model_files import model_digest
 from eval.backends.models import choose_device, load_model
 from eval.backends.settings import device_type, versions
 from eval.benchmarks.hops.score import FACT_KINDS
 from eval.building.samples import SampleSet
-from eval.commands.analyse import checked_samples, csv_text
+from eval.commands.analyse import checked_samples
 
 SEED = 0
 

@@ -27,12 +27,13 @@ from eval.analysis.denoising_table import denoising_records
 from eval.analysis.instruments import INSTRUMENTS
 from eval.analysis.measuring import readings_of
 from eval.analysis.other_questions import other_rows
+from eval.analysis.records import csv_text
 from eval.analysis.settings import AnalysisSettings
 from eval.backends.model_files import model_digest, model_name
 from eval.backends.models import choose_device, load_model
 from eval.backends.settings import device_type, versions
 from eval.building.samples import SampleSet, read_json_lines
-from eval.commands.analyse import checked_samples, csv_text
+from eval.commands.analyse import checked_samples
 from eval.inference.predictions import prediction_log
 
 

@@ -11,31 +11,35 @@ from collections.abc import Iterator
 
 from eval.analysis.denoising_settings import DenoisingSettings
 from eval.scoring.scored import mean
-from eval.scoring.statistics import bootstrap_interval
+from eval.scoring.statistics import bootstrap_intervals
 
 
 def denoising_records(lines: list[dict], settings: DenoisingSettings) -> list[dict]:
     """The records in the order of directions, steps and measures."""
-    return [
-        {"direction": direction, "step": step, **record}
+    measured = [
+        ({"direction": direction, "step": step, "measure": measure}, found)
         for direction in settings.directions
         for index, step in enumerate(settings.steps)
-        for record in step_records([(line["before"], line["after"][direction][index]) for line in lines], settings.seed)
+        for measure, found in pairs_of([(line["before"], line["after"][direction][index]) for line in lines])
     ]
-
-
-def step_records(pairs: list[tuple[dict, dict]], seed: int) -> Iterator[dict]:
-    """One record for every measure that some row has, from (before, after) of each row."""
-    for measure in dict.fromkeys(name for before, _ in pairs for name in before):
-        found = [(before[measure], after[measure]) for before, after in pairs if measure in before]
-        changes = [after - before for before, after in found]
-        low, high = bootstrap_interval([changes], seed)
-        yield {
-            "measure": measure,
+    intervals = bootstrap_intervals(
+        [[after - before for before, after in found] for _, found in measured], settings.seed
+    )
+    return [
+        {
+            **record,
             "rows": len(found),
             "before": mean([before for before, _ in found]),
             "after": mean([after for _, after in found]),
-            "change": mean(changes),
+            "change": mean([after - before for before, after in found]),
             "low": low,
             "high": high,
         }
+        for (record, found), (low, high) in zip(measured, intervals, strict=True)
+    ]
+
+
+def pairs_of(rows: list[tuple[dict, dict]]) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    """(measure, (before, after) of each row that has it) for every measure that some row has."""
+    for measure in dict.fromkeys(name for before, _ in rows for name in before):
+        yield measure, [(before[measure], after[measure]) for before, after in rows if measure in before]

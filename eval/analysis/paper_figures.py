@@ -51,10 +51,9 @@ def denoising_figure(base: Path, found: dict) -> list[Path]:
     drawn = {measure for measure, _, _ in panels}
 
     def draw(figure) -> None:
-        for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=False):
+        # Six panels, or four where no row has other questions.
+        for axes, panel in zip(figure.subplots(2, len(panels) // 2).flat, panels, strict=True):
             draw_panel(axes, panel, records)
-        for axes in figure.axes[len(panels) :]:
-            axes.set_axis_off()
         handles, _ = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
 
@@ -172,7 +171,7 @@ def maps_figure(base: Path, found: dict) -> list[Path]:
             visible = [[value if value > 0 else float("nan") for value in line] for line in each["map"]]
             picture = axes.imshow(visible, norm=scale, cmap=MAP_COLOURS, aspect="equal", interpolation="nearest")
             mark_chunks(axes, each["chunks"])
-            axes.set_title(f"{each['model']}, layer {each['layer']}", fontsize=9)
+            axes.set_title(f"{each['model']}, layer {each['layer']}", fontsize=9, pad=12)
             axes.set(xlabel="chunk attended to", ylabel="chunk that attends (the last: the question)")
             axes.grid(False)
         figure.colorbar(picture, ax=figure.axes, label="attention (share of the chunk's)", shrink=0.8)
@@ -191,11 +190,14 @@ def mark_chunks(axes, chunks: list[dict]) -> None:
     for kind in ("supporting", "interference"):
         colour, mark = KINDS[kind]
         places = [place for place, chunk in enumerate(chunks) if chunk["kind"] == kind]
+        if not places:
+            continue
         axes.plot(
             places,
-            [-1.2] * len(places),
+            [1.025] * len(places),
             "v" if kind == "supporting" else mark,
             color=colour,
+            transform=axes.get_xaxis_transform(),
             clip_on=False,
             ms=4,
             label=f"{kind} fact",

@@ -25,7 +25,7 @@ from eval.analysis.attention_maps import (
     question_on,
 )
 from eval.analysis.records import csv_text
-from eval.analysis.table import with_interval
+from eval.analysis.table import with_intervals
 from eval.backends.model_files import model_digest
 from eval.backends.models import choose_device, load_model
 from eval.backends.settings import device_type, versions
@@ -64,12 +64,17 @@ def run(arguments: argparse.Namespace) -> None:
         for name, folder in folders.items()
         for each in model_maps(arguments, name, folder, rows)
     ]
-    shares = [
-        {"model": name, "kind": kind, **with_interval([each["question_on"][kind] for each in chosen], SEED)}
-        for name in folders
-        if (chosen := [each for each in maps if each["model"] == name])
-        for kind in (*FACT_KINDS, "question", "")
-    ]
+    shares = with_intervals(
+        [
+            (
+                {"model": name, "kind": kind},
+                [each["question_on"][kind] for each in maps if each["model"] == name],
+            )
+            for name in folders
+            for kind in (*FACT_KINDS, "question", "")
+        ],
+        SEED,
+    )
     write_results(arguments, folders, samples, maps, shares)
 
 

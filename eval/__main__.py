@@ -15,6 +15,7 @@ COMMANDS = {
     "denoise": ("eval.commands.denoise", "Move noise tokens against their gradient, and say what it does."),
     "attention_maps": ("eval.commands.attention_maps", "Write what chunks of a text attend to, in several models."),
     "figures": ("eval.commands.figures", "Draw Figures 4, 5 and 14 from what was measured."),
+    "inspect": ("eval.commands.inspect", "Show what the answer to a question about your text rests on, as a page."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

@@ -14,6 +14,10 @@ COMMANDS = {
     "summary": ("eval.commands.summary", "Say in a terminal what came out of a run, and what to look at next."),
     "analyse": ("eval.commands.analyse", "Measure what a model's answers rest on, token by token."),
     "card": ("eval.commands.card", "Write a model card for a model of a finished run, from what its files say."),
+    "denoise": ("eval.commands.denoise", "Move noise tokens against their gradient, and say what it does."),
+    "attention_maps": ("eval.commands.attention_maps", "Write what chunks of a text attend to, in several models."),
+    "figures": ("eval.commands.figures", "Draw Figures 4, 5 and 14 from what was measured."),
+    "inspect": ("eval.commands.inspect", "Show what the answer to a question about your text rests on, as a page."),
     "report": ("eval.commands.report", "Write one self-contained HTML page, and its numbers as JSON."),
 }
 

@@ -7,6 +7,7 @@ depends on, so that a change of one task's key reruns that task's cells and no o
 from pydantic import Field, PositiveInt, model_validator
 
 from contracts.settings import Settings
+from eval.analysis.section import AnalysisSection
 from eval.backends.settings import GenerationSettings
 from eval.benchmarks.babilong import BabilongSettings
 from eval.benchmarks.helmet.settings import HelmetSettings
@@ -102,6 +103,9 @@ class EvalSettings(Settings):
     generation: GenerationSettings = Field(
         default_factory=GenerationSettings, description="how the answers are computed"
     )
+    analysis: AnalysisSection | None = Field(
+        None, description="what the models' answers to hops rest on: instruments, denoising, maps; null: not looked at"
+    )
     data: DataSettings = Field(default_factory=DataSettings, description="the benchmarks' published files")
     seed: int = Field(42, ge=0, description="seed of all samples (a number; every sample derives its own generator)")
     begin_with_bos: bool = Field(
@@ -115,6 +119,13 @@ class EvalSettings(Settings):
     chat_date: str = Field(
         "2024-07-26", pattern=r"^\d{4}-\d{2}-\d{2}$", description="the day that a template may ask for (YYYY-MM-DD)"
     )
+
+    @model_validator(mode="after")
+    def analysis_has_rows(self) -> "EvalSettings":
+        """The instruments read the rows of the multi-hop probe."""
+        if self.analysis is not None and self.benchmarks.hops is None:
+            raise ValueError("analysis reads the rows of benchmarks.hops; add hops, or leave analysis out")
+        return self
 
     @model_validator(mode="after")
     def windows_are_shorter_than_rows(self) -> "EvalSettings":

@@ -127,12 +127,24 @@ class AnalysisSettings(Settings):
     )
     seed: int = Field(0, ge=0, description="of everything that is drawn: intervals, controls, other tokens")
     dtype: Literal["float32", "bfloat16", "float64"] = Field("float32", description="precision of the model")
-    embedding_gradient: EmbeddingGradientSettings = Field(default_factory=EmbeddingGradientSettings)
-    embedding_gradient_l1: EmbeddingGradientL1Settings = Field(default_factory=EmbeddingGradientL1Settings)
-    information_flow: InformationFlowSettings = Field(default_factory=InformationFlowSettings)
-    information_flow_scripts: ScriptsFlowSettings = Field(default_factory=ScriptsFlowSettings)
-    fact_retrieval: FactRetrievalSettings = Field(default_factory=FactRetrievalSettings)
-    attention_mass: AttentionMassSettings = Field(default_factory=AttentionMassSettings)
-    longppl: LongPPLDetection = Field(default_factory=LongPPLDetection)
-    integrated_gradients: IntegratedGradientsSettings = Field(default_factory=IntegratedGradientsSettings)
-    occlusion: OcclusionSettings = Field(default_factory=OcclusionSettings)
+    embedding_gradient: EmbeddingGradientSettings = Field(
+        default_factory=EmbeddingGradientSettings, description="the gradient of embeddings"
+    )
+    embedding_gradient_l1: EmbeddingGradientL1Settings = Field(
+        default_factory=EmbeddingGradientL1Settings, description="the same, as one of the scripts has it"
+    )
+    information_flow: InformationFlowSettings = Field(
+        default_factory=InformationFlowSettings, description="the IG score (Eq. 1)"
+    )
+    information_flow_scripts: ScriptsFlowSettings = Field(
+        default_factory=ScriptsFlowSettings, description="the IG score of the scripts"
+    )
+    fact_retrieval: FactRetrievalSettings = Field(default_factory=FactRetrievalSettings, description="the FR score")
+    attention_mass: AttentionMassSettings = Field(
+        default_factory=AttentionMassSettings, description="attention as the scripts sum it"
+    )
+    longppl: LongPPLDetection = Field(default_factory=LongPPLDetection, description="LongPPL's conditions")
+    integrated_gradients: IntegratedGradientsSettings = Field(
+        default_factory=IntegratedGradientsSettings, description="gradients along a path"
+    )
+    occlusion: OcclusionSettings = Field(default_factory=OcclusionSettings, description="chunks taken away")

@@ -54,6 +54,8 @@ KINDS = (
     Kind("score", ("eval/**/score.json", "eval/**/aggregate.json"), "computed again", compared=True),
     Kind("plan and caches of the evaluation", ("eval/plan.json", "eval/digests/**")),
     Kind("statistics of the data", ("inspect/**.json",), compared=True),
+    Kind("scores of the instruments", ("analysis/**",), "its manifest", compared=True),
+    Kind("figures", ("figures/**",), "computed again"),
     Kind("numbers of the report", ("report.json",), "computed again", compared=True),
     Kind("pages of the report", ("report.html", "report.tables/*"), "computed again"),
     Kind("packages that the run was begun with", ("packages.json",)),

@@ -20,6 +20,7 @@ rule all:
     input:
         "<results>/report.html",
         "<results>/report.json",
+        plan.figure_paths(),
     localrule: True
 
 
@@ -34,6 +35,7 @@ include: "samples.smk"
 include: "predict.smk"
 include: "score.smk"
 include: "aggregate.smk"
+include: "analysis.smk"
 include: "report.smk"
 include: "audit.smk"
 include: "stages.smk"

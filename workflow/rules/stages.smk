@@ -28,3 +28,9 @@ rule evaluate:
     input:
         plan.cell_paths("<results>/eval/{model}/{way}/{benchmark}/{task}/{length}/score.json"),
     localrule: True
+
+
+rule figures:
+    input:
+        plan.figure_paths(),
+    localrule: True

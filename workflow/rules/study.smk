@@ -36,7 +36,7 @@ def files_of_stage(run, stage):
 
 
 RUNS = study_of(config)
-STAGES = ("tokens", "packs", "train", "export", "evaluate", "report", "audit")
+STAGES = ("tokens", "packs", "train", "export", "evaluate", "figures", "report", "audit")
 RESOURCES = workflow.resource_settings
 RESOURCES.overwrite_resources = for_every_run(RESOURCES.overwrite_resources)
 RESOURCES.overwrite_threads = for_every_run(RESOURCES.overwrite_threads)

@@ -77,7 +77,7 @@ def shown_default(field: dict) -> str:
 def choices(field: dict) -> str:
     """The words that a key takes, where its description does not tell them."""
     words = field.get("enum", field.get("items", {}).get("enum", []))
-    return "" if all(str(word) in field["description"] for word in words) else f" (one of {', '.join(words)})"
+    return "" if all(str(word) in field["description"] for word in words) else f" (one of {', '.join(map(str, words))})"
 
 
 if __name__ == "__main__":

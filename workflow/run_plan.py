@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from contracts.fingerprint import canonical_json, sha256_text
-from eval.analysis.instruments import INSTRUMENTS
 from eval.cells import (
     all_ways,
     answer_settings,
@@ -31,6 +30,7 @@ from eval.cells import (
 from eval.detection.detectors import DETECTORS
 from eval.registry import BENCHMARKS, Task, known_task
 from megatron_cdt.objectives.registry import METHODS
+from workflow.analysis_plan import AnalysisPlan, filled
 from workflow.command_code import code_digest
 from workflow.data_plan import DataPlan, files_of
 from workflow.devices import on_devices
@@ -81,6 +81,7 @@ class RunPlan:
         self.cells = cells_of(config["eval"])
         self.sets = list(drawn_sets(config))
         self.data = DataPlan(config)
+        self.analysis = AnalysisPlan(config, self.results, self.methods, self.cells)
 
     # What the stages are told
 
@@ -309,54 +310,6 @@ class RunPlan:
         """One path for every (benchmark, task, length)."""
         return [filled(pattern, benchmark=name, task=task, length=length) for name, task, length in self.cells]
 
-    # What the models' answers rest on
-
-    @property
-    def analysis(self) -> dict:
-        """The section of the instruments; empty where nothing is looked at."""
-        return self.config["eval"]["analysis"] or {}
-
-    @property
-    def analysed_models(self) -> list[str]:
-        """The models that the instruments look at, those that were not trained here first."""
-        untrained_first = [*self.config["eval"]["models"], *self.methods]
-        chosen = self.analysis.get("models") or untrained_first
-        return [model for model in untrained_first if model in chosen]
-
-    def analysis_paths(self, kind: str, pattern: str) -> list[str]:
-        """One path for every (model, task, length) of the multi-hop probe; none where `kind` is not asked for."""
-        if not self.analysis.get(kind):
-            return []
-        cells = [(task, length) for benchmark, task, length in self.cells if benchmark == "hops"]
-        models = self.analysed_models if "{model}" in pattern else [""]
-        return [filled(pattern, model=model, task=task, length=length) for task, length in cells for model in models]
-
-    def figure_paths(self) -> list[str]:
-        """The folders of figures that the configuration asks for."""
-        return [
-            *self.analysis_paths("measured", f"{self.results}/figures/{{task}}/{{length}}/{{model}}"),
-            *self.analysis_paths("maps", f"{self.results}/figures/{{task}}/{{length}}/maps"),
-        ]
-
-    def analysis_settings(self, kind: str) -> str:
-        """The settings of the instruments, of denoising or of the maps."""
-        return canonical_json(self.analysis.get(kind) or {})
-
-    def code_of_instruments(self) -> str:
-        """The code behind the instruments that are asked for."""
-        chosen = self.analysis.get("measured", {}).get("instruments", ())
-        return self.code("eval.commands.analyse", *sorted({INSTRUMENTS[name].module for name in chosen}))
-
-    def code_of_denoising(self) -> str:
-        """The code behind manual denoising by its instrument."""
-        chosen = (self.analysis.get("denoising") or {}).get("instrument")
-        return self.code("eval.commands.denoise", *([INSTRUMENTS[chosen].module] if chosen else []))
-
-    def map_options(self) -> str:
-        """The settings of the maps as options on the command line."""
-        maps = self.analysis.get("maps") or {}
-        return " ".join(f"--{key} {value}" for key, value in maps.items() if value is not None)
-
     # What the report is told besides
 
     def records_of_training(self, name: str) -> list[str]:
@@ -376,8 +329,3 @@ class RunPlan:
         """The pictured cells as options of `eval report`; all models answered the same samples."""
         cells = zip(self.models, samples * len(self.models), predictions, strict=False)
         return " ".join(f"--detect {' '.join(map(shlex.quote, cell))}" for cell in cells)
-
-
-def filled(pattern: str, **values: object) -> str:
-    """A path with its wildcards filled in; `<results>` and the like stay for Snakemake."""
-    return pattern.format(**values)

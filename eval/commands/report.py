@@ -6,6 +6,8 @@ in : --aggregates  aggregate.json of every (model, inference, benchmark), and th
      --validation  METHOD=validation.jsonl where there was validation
      --data-summaries  NAME=FILE of `data_prep inspect --json` of the data that was trained on
      --detect      MODEL SAMPLES PREDICTIONS: one hops cell per model; its first row becomes the picture
+     --analysis  MODEL TASK LENGTH TABLE FIGURES: what the answers of one model rest on (`analyse`, `figures`)
+     --maps      folder of `figures` with Figure 14
      --tokenizer   the tokenizer folder, for the picture's text
      --manifests   manifest files of the stages, for the provenance table
 out: report.html, report.json beside it with every number at full precision, and the folder report.tables with the
@@ -24,6 +26,7 @@ from contracts.command_line import named_paths
 from contracts.errors import InputError
 from contracts.files import atomic_folder, atomic_text
 from contracts.tokenizer import load_tokenizer
+from eval.report.analyses import read_analysis, read_figures
 from eval.report.comparison import comparisons
 from eval.report.data_charts import read_data_summaries
 from eval.report.detection_figure import paper_figures
@@ -62,6 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("MODEL", "SAMPLES", "PREDICTIONS"),
         help="a hops cell to show as a picture; may be given again for other models",
     )
+    parser.add_argument(
+        "--analysis",
+        nargs=5,
+        action="append",
+        default=[],
+        metavar=("MODEL", "TASK", "LENGTH", "TABLE", "FIGURES"),
+        help="table.json of `analyse` and the folder of its figures; may be given again for other models",
+    )
+    parser.add_argument("--maps", metavar="FOLDER", help="figures of the attention maps")
     parser.add_argument("--tokenizer", help="tokenizer of the samples (needed with --detect)")
     parser.add_argument("--manifests", nargs="*", default=[], metavar="FILE", help="manifests of the stages")
     parser.add_argument("--output", required=True, help="page to write, e.g. report.html")
@@ -105,6 +117,8 @@ def gather(arguments: argparse.Namespace) -> ReportData:
         ),
         pictures=[read_picture(model, samples, detected, tokenizer) for model, samples, detected in arguments.detect],
         manifests=read_manifests(arguments.manifests),
+        analyses=[read_analysis(*given) for given in arguments.analysis],
+        maps=read_figures(arguments.maps) if arguments.maps else (),
         data_summaries=read_data_summaries(named_paths(arguments.data_summaries, "--data-summaries")),
     )
 
@@ -123,5 +137,6 @@ def report_numbers(data: ReportData, tables: list[PaperTable]) -> dict:
         "pictures": data.pictures,
         "manifests": data.manifests,
         "data_summaries": data.data_summaries,
+        "analyses": [asdict(one) | {"figures": len(one.figures)} for one in data.analyses],
         "notes": notes(data),
     }

@@ -11,6 +11,7 @@ from contracts.tokenizer import Tokenizer
 from eval.building.samples import read_json, read_json_lines, read_samples
 from eval.detection.detectors import DETECTORS
 from eval.inference.predictions import check_identities
+from eval.report.analyses import Analysis
 
 BYTE_PIECE = re.compile(r"(<0x[0-9A-F]{2}>)+")
 # Longer stretches of irrelevant text are shown by their two ends.
@@ -63,6 +64,8 @@ class ReportData:
     pictures: list[dict]
     manifests: list[dict]
     data_summaries: dict[str, dict]  # by the name that the page gives them
+    analyses: list[Analysis] = field(default_factory=list)
+    maps: tuple[tuple[str, str], ...] = ()  # (SVG, caption)
 
     @property
     def models(self) -> list[str]:

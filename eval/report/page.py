@@ -3,6 +3,7 @@
 import json
 from html import escape
 
+from eval.report.analysis_section import analysis_section
 from eval.report.charts import Level, Series, bar_chart, legend, line_chart, smoothed
 from eval.report.data_charts import data_section
 from eval.report.inputs import Curve, ReportData
@@ -28,6 +29,7 @@ def page(data: ReportData, tables: list[PaperTable]) -> str:
         section("methods", "What each method did, step by step", methods_section(data)),
         section("picture", "One text, seen by the model", picture_section(data)),
         section("detection", "Which tokens are critical", detection_section(data)),
+        section("analysis", "What the answers rest on", analysis_section(data.analyses, data.maps)),
         section("protocol", "The protocol of every number", protocol_section(data)),
         section("provenance", "Settings and provenance", provenance_section(data)),
     ]

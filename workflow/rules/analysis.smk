@@ -20,9 +20,9 @@ rule analyse:
     params:
         devices=lambda wildcards, resources: on_devices(resources),
         folder="<results>/analysis/instruments/{model}/{task}/{length}",
-        settings=plan.analysis_settings("measured"),
+        settings=plan.analysis.settings("measured"),
         packages=packages.of("answers"),
-        code=plan.code_of_instruments(),
+        code=plan.code(*plan.analysis.roots_of_instruments()),
     shell:
         "{params.devices}python -m eval analyse --model {input.model:q} --samples {input.samples:q} "
         "--settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"
@@ -48,9 +48,9 @@ rule denoise:
     params:
         devices=lambda wildcards, resources: on_devices(resources),
         folder="<results>/analysis/denoising/{model}/{task}/{length}",
-        settings=plan.analysis_settings("denoising"),
+        settings=plan.analysis.settings("denoising"),
         packages=packages.of("answers"),
-        code=plan.code_of_denoising(),
+        code=plan.code(*plan.analysis.roots_of_denoising()),
     shell:
         "{params.devices}python -m eval denoise --model {input.model:q} --samples {input.samples:q} "
         "--settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"
@@ -59,7 +59,7 @@ rule denoise:
 # One picture of all models: the ones before a training first.
 rule map_attention:
     input:
-        models=[plan.model_folder(model) for model in plan.analysed_models],
+        models=[plan.model_folder(model) for model in plan.analysis.models],
         samples="<results>/samples/hops/{task}/{length}.jsonl",
     output:
         maps="<results>/analysis/maps/{task}/{length}/attention_maps.json",
@@ -77,8 +77,8 @@ rule map_attention:
     params:
         devices=lambda wildcards, resources: on_devices(resources),
         folder="<results>/analysis/maps/{task}/{length}",
-        models=[f"{model}={plan.model_folder(model)}" for model in plan.analysed_models],
-        options=plan.map_options(),
+        models=[f"{model}={plan.model_folder(model)}" for model in plan.analysis.models],
+        options=plan.analysis.map_options(),
         packages=packages.of("answers"),
         code=plan.code("eval.commands.attention_maps"),
     shell:
@@ -91,7 +91,7 @@ rule draw_figures:
         table="<results>/analysis/instruments/{model}/{task}/{length}/table.json",
         denoising=(
             "<results>/analysis/denoising/{model}/{task}/{length}/denoising.json"
-            if plan.analysis.get("denoising")
+            if plan.analysis.section.get("denoising")
             else []
         ),
     output:

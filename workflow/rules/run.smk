@@ -20,7 +20,7 @@ rule all:
     input:
         "<results>/report.html",
         "<results>/report.json",
-        plan.figure_paths(),
+        plan.analysis.figure_paths(),
     localrule: True
 
 

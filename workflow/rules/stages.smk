@@ -32,5 +32,5 @@ rule evaluate:
 
 rule figures:
     input:
-        plan.figure_paths(),
+        plan.analysis.figure_paths(),
     localrule: True

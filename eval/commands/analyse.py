@@ -10,8 +10,6 @@ run: python -m eval analyse --model results/demo/models/cdt --samples samples/ho
 """
 
 import argparse
-import csv
-import io
 import json
 import sys
 from pathlib import Path
@@ -26,6 +24,7 @@ from contracts.tokenizer import load_tokenizer
 from eval.analysis.agreement import agreement_records, figure_5_points, figure_5_records
 from eval.analysis.instruments import INSTRUMENTS
 from eval.analysis.measuring import Measuring
+from eval.analysis.records import csv_text
 from eval.analysis.settings import AnalysisSettings
 from eval.analysis.table import by_head_records, head_records, instrument_records
 from eval.backends.model_files import claimed_window
@@ -140,12 +139,3 @@ def write_tables(measuring: Measuring, tables: dict[str, list[dict]]) -> None:
         seed=measuring.settings.seed,
     )
     write_manifest(output / MANIFEST_NAME, manifest)
-
-
-def csv_text(records: list[dict]) -> str:
-    """Records with the same keys as CSV."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()

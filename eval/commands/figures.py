@@ -1,7 +1,8 @@
-"""Draw the paper's Figures 4, 5 and 14 from what was measured: SVG and PDF, with data as CSV and a caption beside them.
+"""Draw the paper's Figures 3, 4, 5 and 14 from what was measured: SVG and PDF, data as CSV and a caption beside them.
 
 in : folders that `denoise`, `analyse` and `attention_maps` wrote, those that are given
-out: OUTPUT/figure_4.svg, .pdf, .csv, .txt; figure_5 and figure_14 alike; without matplotlib the .csv and .txt alone
+out: OUTPUT/figure_4.svg, .pdf, .csv, .txt; figure_3, instruments (areas under the curve), figure_5 and figure_14 alike;
+     without matplotlib the .csv and .txt alone
 invariant: the same data give the same bytes.
 run: python -m eval figures --denoising denoising --analysis analysis --maps maps --output figures
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from contracts.errors import InputError
 from contracts.files import existing_file
+from eval.analysis.instrument_figures import areas_figure, distribution_figure
 from eval.analysis.paper_figures import denoising_figure, flow_figure, maps_figure
 from eval.building.samples import read_json
 
@@ -19,7 +21,7 @@ from eval.building.samples import read_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--denoising", metavar="FOLDER", help="output of `denoise`: Figure 4")
-    parser.add_argument("--analysis", metavar="FOLDER", help="output of `analyse` with information_flow: Figure 5")
+    parser.add_argument("--analysis", metavar="FOLDER", help="output of `analyse`: Figures 3 and 5, areas")
     parser.add_argument("--maps", metavar="FOLDER", help="output of `attention_maps`: Figure 14")
     parser.add_argument("--output", required=True, help="folder to write")
 
@@ -33,6 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
         denoising_figure(output / "figure_4", measured(arguments.denoising, "denoising.json", "denoise"))
     if arguments.analysis:
         table = measured(arguments.analysis, "table.json", "analyse")
+        distribution_figure(output / "figure_3", table)
+        areas_figure(output / "instruments", table)
         flow_figure(output / "figure_5", read_points(arguments.analysis), table["figure_5"], table["model"])
     if arguments.maps:
         maps_figure(output / "figure_14", measured(arguments.maps, "attention_maps.json", "attention_maps"))

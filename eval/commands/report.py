@@ -40,6 +40,7 @@ from eval.report.notes import notes
 from eval.report.page import page
 from eval.report.paper_section import protocol
 from eval.report.paper_tables import PaperTable, paper_tables
+from eval.report.side_by_side import read_exhibits
 from eval.report.table_formats import as_csv, as_latex
 from eval.report.tables import scores_csv
 
@@ -106,6 +107,9 @@ def gather(arguments: argparse.Namespace) -> ReportData:
         pictures=[read_picture(model, samples, detected, tokenizer) for model, samples, detected in arguments.detect],
         manifests=read_manifests(arguments.manifests),
         data_summaries=read_data_summaries(named_paths(arguments.data_summaries, "--data-summaries")),
+        exhibits=read_exhibits(
+            [*(path for aggregate in aggregates for path in aggregate["scores"]), *arguments.scores]
+        ),
     )
 
 
@@ -123,5 +127,6 @@ def report_numbers(data: ReportData, tables: list[PaperTable]) -> dict:
         "pictures": data.pictures,
         "manifests": data.manifests,
         "data_summaries": data.data_summaries,
+        "side_by_side": [asdict(shown) for shown in data.exhibits],
         "notes": notes(data),
     }

@@ -63,6 +63,7 @@ class ReportData:
     pictures: list[dict]
     manifests: list[dict]
     data_summaries: dict[str, dict]  # by the name that the page gives them
+    exhibits: list = field(default_factory=list)  # of eval.report.side_by_side
 
     @property
     def models(self) -> list[str]:

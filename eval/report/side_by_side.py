@@ -79,7 +79,8 @@ def read_exhibit(cell: list[tuple[Path, dict]], place: int) -> Exhibit | None:
     ]
     if sample is None or not {"input", "answers"} <= sample.keys() or not told:
         return None
-    asked = sample.get("question") or sample["input"][sample.get("context", (0, 0))[1] :] or sample["input"]
+    # What stands behind the long text is what was asked, in the words in which it was asked.
+    asked = sample["input"][sample.get("context", (0, 0))[1] :] or sample.get("question") or sample["input"]
     return Exhibit(
         first["benchmark"],
         first["task"],

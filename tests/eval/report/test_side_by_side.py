@@ -16,7 +16,7 @@ def write_run(folder, models: dict[str, list[str]], *, benchmark="stories", task
     samples = folder / "samples" / benchmark / task / "256.jsonl"
     samples.parent.mkdir(parents=True)
     rows = [
-        {"id": f"s{n}", "input": f"text {n}. Where? {EVIL}", "context": [0, 8], "question": f"Where is {n}? {EVIL}"}
+        {"id": f"s{n}", "input": f"text {n}.\nWhere is {n}? {EVIL}", "context": [0, 7], "question": "?"}
         | {"answers": ["attic", EVIL]}
         for n in range(3)
     ]

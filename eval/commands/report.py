@@ -43,6 +43,7 @@ from eval.report.notes import notes
 from eval.report.page import page
 from eval.report.paper_section import protocol
 from eval.report.paper_tables import PaperTable, paper_tables
+from eval.report.side_by_side import read_exhibits
 from eval.report.table_formats import as_csv, as_latex
 from eval.report.tables import scores_csv
 
@@ -120,6 +121,9 @@ def gather(arguments: argparse.Namespace) -> ReportData:
         analyses=[read_analysis(*given) for given in arguments.analysis],
         maps=read_figures(arguments.maps) if arguments.maps else (),
         data_summaries=read_data_summaries(named_paths(arguments.data_summaries, "--data-summaries")),
+        exhibits=read_exhibits(
+            [*(path for aggregate in aggregates for path in aggregate["scores"]), *arguments.scores]
+        ),
     )
 
 
@@ -138,5 +142,6 @@ def report_numbers(data: ReportData, tables: list[PaperTable]) -> dict:
         "manifests": data.manifests,
         "data_summaries": data.data_summaries,
         "analyses": [asdict(one) | {"figures": len(one.figures)} for one in data.analyses],
+        "side_by_side": [asdict(shown) for shown in data.exhibits],
         "notes": notes(data),
     }

@@ -35,7 +35,7 @@ from eval.scoring.squad_metrics import exact_match
 BYTE_PIECE = re.compile(r"(<0x[0-9A-F]{2}>)+")
 # The paper's rule and the two controls that a reader needs most: other tokens as far, the same tokens anywhere.
 SHOWN_DIRECTIONS = ("noise", "critical_matched", "random_direction")
-STEPS = (1e-5, 5e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e3)
+STEPS = (1e-5, 5e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
 # Tokens that the model may go on beyond the length of the right answer.
 LONGER_ANSWER = 24
 ENDING = "Answer:"

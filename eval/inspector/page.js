@@ -3,14 +3,15 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const count = (number) => number.toLocaleString("en");
-const short = (number) => String(Number(number.toPrecision(3)));
+// Three digits; small numbers with their power of ten.
+const short = (number) => (number && Math.abs(number) < 1e-3 ? number.toExponential(2) : String(Number(number.toPrecision(3))));
 const units = data.units;
 const starts = data.starts ?? units.map((_, place) => place);
 // A token that scores at or above the threshold is shaded by how many times the threshold it is.
 const SHADES = [1, 1.5, 2.5, 5];
 // Where the threshold is not above zero a token is shaded by its rank among the critical ones instead.
 const RANKS = [1, 0.4, 0.15, 0.05];
-const LONGEST_NOISE = 60, KEPT_ENDS = 10, BLOCK = 400, FOLDED_FROM = 3000, TOP = 20, SLIDER = 1000;
+const LONGEST_NOISE = 60, KEPT_ENDS = 10, BLOCK = 400, FOLDED_FROM = 3000, TOP = 20, SLIDER = 1000, NEAR = 1200;
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -88,7 +89,7 @@ function items() {
 let blocks = [];
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) (isIntersecting ? fill : empty)(blocks[target.dataset.block]);
-}, { rootMargin: "1200px" });
+}, { rootMargin: `${NEAR}px` });
 
 function layOut() {
   const place = byId("text"), kept = byId("fold").checked ? items() : [{ start: 0, end: units.length, folded: false }];
@@ -116,8 +117,14 @@ function layOut() {
     block.element.dataset.block = index;
     block.element.style.minHeight = `${Math.ceil(block.size * 4.2 / lineWidth) * 26}px`;
     place.append(block.element);
-    watcher.observe(block.element);
   });
+  // What is in sight is drawn at once: waiting for the watcher would flicker.
+  const inSight = blocks.filter((block) => {
+    const { top, bottom } = block.element.getBoundingClientRect();
+    return top < innerHeight && bottom > 0;
+  });
+  inSight.forEach(fill);
+  blocks.forEach((block) => watcher.observe(block.element));
 }
 
 function fill(block) {
@@ -286,7 +293,7 @@ function move(position) {
 }
 
 // The loss over the step size, as a chart and as a table.
-const LOOK = { width: 760, height: 320, left: 58, right: 12, top: 10, bottom: 44 };
+const LOOK = { width: 760, height: 320, left: 74, right: 12, top: 10, bottom: 44 };
 
 function drawn(name, attributes, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -364,8 +371,8 @@ curve();
 let waiting = 0;
 byId("instrument").addEventListener("change", (event) => chooseInstrument(event.target.value));
 byId("threshold").addEventListener("input", (event) => {
-  cancelAnimationFrame(waiting);
-  waiting = requestAnimationFrame(() => move(event.target.value));
+  clearTimeout(waiting);
+  waiting = setTimeout(() => move(event.target.value));
 });
 byId("mean").addEventListener("click", takeMean);
 byId("fold").addEventListener("change", () => { state.opened.clear(); layOut(); });

@@ -66,6 +66,7 @@ class ReportData:
     data_summaries: dict[str, dict]  # by the name that the page gives them
     analyses: list[Analysis] = field(default_factory=list)
     maps: tuple[tuple[str, str], ...] = ()  # (SVG, caption)
+    exhibits: list = field(default_factory=list)  # of eval.report.side_by_side
 
     @property
     def models(self) -> list[str]:

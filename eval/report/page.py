@@ -10,6 +10,7 @@ from eval.report.inputs import Curve, ReportData
 from eval.report.notes import listed, notes, parameters_text, training_text, unigram_bound
 from eval.report.paper_section import length_section, needle_section, paper_section, protocol_section
 from eval.report.paper_tables import PaperTable
+from eval.report.side_by_side import side_by_side_section
 from eval.report.style import STYLE
 from eval.report.tables import detection_table, headline_table, provenance_table, score_hash_table, scores_section
 from eval.report.token_picture import picture, picture_legend
@@ -21,6 +22,7 @@ def page(data: ReportData, tables: list[PaperTable]) -> str:
         section("results", "Results", results(data)),
         section("paper", "The paper's tables", paper_section(tables)),
         section("scores", "Every score", scores_section(data)),
+        section("samples", "Samples side by side", side_by_side_section(data.exhibits)),
         section("lengths", "Scores by length", length_section(data)),
         section("needles", "Needles by length and depth", needle_section(data)),
         section("unigram", "Held-back loss against unigram entropy", unigram_section(data)),

@@ -81,6 +81,8 @@ table.paper th[scope="rowgroup"] { color: var(--muted); font-weight: 600; }
 table.paper th { white-space: nowrap; }
 tr.measured > * { background: var(--wash); } tr.measured th { font-weight: 600; }
 .footnotes { color: var(--muted); font-size: 13px; margin: 4px 0 24px; padding-left: 20px; }
+.side-by-side td.said { white-space: pre-wrap; overflow-wrap: anywhere; width: 75%; }
+.side-by-side thead th:nth-child(2) { text-align: left; }
 .heat-cell { fill: var(--s0); } .no-sample { fill: none; stroke: var(--line); stroke-dasharray: 3 3; }
 svg text.heat-value { fill: var(--ink); }
 details { border: 1px solid var(--line); border-radius: 6px; margin: 8px 0; padding: 8px 14px; }

@@ -29,9 +29,15 @@ def read_analysis(model: str, task: str, length: str, table_path: str, folder: s
 
 def read_figures(folder: str) -> tuple[tuple[str, str], ...]:
     """(SVG without its XML header, caption) of every figure of a folder, by number; none without matplotlib."""
-    paths = sorted(Path(folder).glob("figure_*.svg"), key=lambda path: int(path.stem.split("_")[1]))
+    paths = sorted(Path(folder).glob("*.svg"), key=order_of)
     return tuple(
         (svg[svg.index("<svg") :], path.with_suffix(".txt").read_text(encoding="utf-8"))
         for path in paths
         for svg in [path.read_text(encoding="utf-8")]
     )
+
+
+def order_of(path: Path) -> tuple[int, str]:
+    """The paper's figures by number, then the others by name."""
+    name, _, number = path.stem.partition("_")
+    return (int(number), "") if name == "figure" and number.isdigit() else (1000, path.stem)

@@ -18,7 +18,8 @@ class AnalysisPlan:
     ) -> None:
         self.config, self.results, self.methods = config, results, methods
         self.section = config["eval"]["analysis"] or {}
-        self.cells = [cell for cell in cells if cell[0] == "hops"]
+        chosen = self.section.get("lengths")
+        self.cells = [cell for cell in cells if cell[0] == "hops" and (not chosen or cell[2] in chosen)]
 
     @property
     def models(self) -> list[str]:
@@ -45,7 +46,7 @@ class AnalysisPlan:
 
     def shown(self, pattern: str) -> list[str]:
         """One path for every model, of the shortest cell that is looked at: the report shows that one."""
-        if not self.section:
+        if not self.section or not self.cells:
             return []
         _, task, length = min(self.cells, key=lambda cell: cell[2])
         return [filled(pattern, model=model, task=task, length=length) for model in self.models]

@@ -23,6 +23,9 @@ class MapSettings(Settings):
 class AnalysisSection(Settings):
     """Instruments, manual denoising and attention maps, on every cell of the benchmark hops."""
 
+    lengths: tuple[PositiveInt, ...] | None = Field(
+        None, description="lengths of hops that are looked at (tokens); null: all of them"
+    )
     models: tuple[str, ...] | None = Field(None, description="models that are looked at (names); null: all")
     measured: AnalysisSettings = Field(default_factory=AnalysisSettings, description="the instruments")
     denoising: DenoisingSettings | None = Field(

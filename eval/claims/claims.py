@@ -15,6 +15,8 @@ from eval.claims.part import Part
 
 SIGNIFICANT = 0.05
 HOLDS, FAILS, UNKNOWN = "holds here", "does not hold here", "cannot be told here"
+# What a model is compared with where the claim is about a level, and not about another model.
+LEVEL = "at least "
 QUESTIONS = (("ruler", "niah_single_1"), ("stories", "1hop"), ("stories", "2hop"), ("stories", "3hop"))
 
 
@@ -23,7 +25,7 @@ class Outcome:
     """What is compared: the mean over cells (benchmark, task, length) of the values per sample, times `scale`.
 
     A difference below `matters`, in `unit`, would change no decision. `better` is -1 where less is better. Where a
-    `number` of a detection is asked for, "MODEL by DETECTOR" says whose; MODEL alone is the gradient's.
+    `number` of a detection is asked for, "MODEL by DETECTOR" says whose; MODEL alone is that of `detector`.
     """
 
     title: str
@@ -33,11 +35,12 @@ class Outcome:
     matters: float
     better: int = 1
     number: str = ""
+    detector: str = "gradient"
 
     def values(self, part: Part, model: str) -> list[np.ndarray] | None:
         """The values of a model in a part, an array a cell; None where a cell is absent."""
         name, _, detector = model.partition(" by ")
-        more = {"number": self.number, "detector": detector or "gradient"} if self.number else {}
+        more = {"number": self.number, "detector": detector or self.detector} if self.number else {}
         found = [part.values(name, *cell, **more) for cell in self.cells]
         return None if None in found else [self.scale * self.better * np.array(values, dtype=float) for values in found]
 
@@ -55,6 +58,14 @@ OUTCOMES = {
     ),
     "context": Outcome(
         "supporting facts told from all other tokens", "AUC", (("hops", "2hop", 2048),), 1.0, 0.02, 1, "auc_supporting"
+    ),
+    "flow": Outcome(
+        *("IG score and embedding gradient rank tokens alike", "rho", (("analysis", "2hop", 512),)),
+        *(1.0, 0.05, 1, "flow_and_gradient"),
+    ),
+    "growth": Outcome(
+        *("attention on facts after manual denoising", "times that before", (("analysis", "2hop", 512),)),
+        *(1.0, 0.2, 1, "attention_growth", "noise"),
     ),
     "facts": Outcome(
         *("supporting facts told from interference", "AUC"),
@@ -108,6 +119,19 @@ CLAIMS = (
     Claim("The embeddings should learn through the denoised pass.", "not said (setting)", (("long", CDT, "detached"),)),
     Claim("Short-context ability is kept.", "5.2, Table 2", (("short", CDT, "base"), ("short", CDT, "ce")), kept=True),
     Claim(
+        "The IG score and the norm of the embedding's gradient are proportional.",
+        "4.1, Figure 5",
+        tuple(("flow", model, "at least 0.8") for model in ("base", "ce", CDT)),
+    ),
+    Claim(
+        "Manual denoising raises attention on critical tokens about tenfold.",
+        "3.2, Figure 4",
+        (
+            *(("growth", model, "at least 5") for model in ("base", "ce")),
+            ("growth", "base", "base by random_tokens_matched"),
+        ),
+    ),
+    Claim(
         "Gradients of embeddings find critical tokens better than attention and LongPPL.",
         "6.1, Figure 7",
         tuple(
@@ -149,6 +173,8 @@ def effect_of(parts: Sequence[Part], outcome: Outcome, first: str, second: str) 
     differences = []
     for part in parts:
         better, other = outcome.values(part, first), outcome.values(part, second)
+        if better is not None and second.startswith(LEVEL):
+            other = [np.full_like(values, float(second.removeprefix(LEVEL))) for values in better]
         if better is not None and other is not None:
             differences.append([one - two for one, two in zip(better, other, strict=True)])
     return paired_effect(differences) if differences else None

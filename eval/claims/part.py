@@ -70,13 +70,21 @@ def run(arguments: argparse.Namespace) -> None:
 def part_of(folder: Path) -> Part:
     """The numbers of a run; InputError where it has no score."""
     scores, trainings = sorted(folder.glob("eval/**/score.json")), newest_trainings(folder)
+    looked_at = sorted(path for name in ("table", "denoising") for path in folder.glob(f"analysis/*/*/*/*/{name}.json"))
     if not scores:
         raise InputError(f"{folder}: no score.json below eval/; let the run end first")
-    read = [*scores, *(path / name for path in trainings.values() for name in ("metrics.jsonl", "validation.jsonl"))]
+    read = [
+        *scores,
+        *looked_at,
+        *(path / name for path in trainings.values() for name in ("metrics.jsonl", "validation.jsonl")),
+    ]
     return Part(
         run=folder.name,
         files={str(path.relative_to(folder)): sha256_file(path) for path in read if path.is_file()},
-        cells=[cell for path in scores for cell in cells_of_score(read_score(str(path)))],
+        cells=[
+            *(cell for path in scores for cell in cells_of_score(read_score(str(path)))),
+            *(cell for path in looked_at for cell in cells_of_analysis(path)),
+        ],
         trainings={name: training_of(name, path) for name, path in sorted(trainings.items())},
     )
 
@@ -102,6 +110,26 @@ def cells_of_score(score: dict) -> Iterator[dict]:
         yield {**cell, "values": [row["nats_per_token"] for row in score["rows"]]}
     else:
         yield {**cell, "values": score["per_sample"]}
+
+
+def cells_of_analysis(path: Path) -> Iterator[dict]:
+    """One value a cell: how alike the IG score and the gradient rank tokens, or by how much attention on facts grew.
+
+    The growth is the largest over all step sizes, after over before, a cell for each thing that was moved.
+    """
+    model, task, length = path.parts[-4:-1]
+    cell = {"model": model, "benchmark": "analysis", "task": task, "length": int(length)}
+    found = read_json(path)
+    for record in found.get("figure_5", []):
+        if (record["kind"], record["measure"]) == ("all", "spearman"):
+            yield {**cell, "number": "flow_and_gradient", "detector": "gradient", "values": [record["value"]]}
+    growth: dict[str, float] = {}
+    for record in found.get("records", []):
+        if record["measure"] == "attention.supporting" and record["before"]:
+            direction = record["direction"]
+            growth[direction] = max(growth.get(direction, 0.0), record["after"] / record["before"])
+    for direction, value in growth.items():
+        yield {**cell, "number": "attention_growth", "detector": direction, "values": [value]}
 
 
 def training_of(name: str, folder: Path) -> dict:

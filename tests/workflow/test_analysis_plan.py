@@ -29,6 +29,12 @@ def test_every_model_is_looked_at_on_every_cell_of_the_probe_and_a_map_has_all_m
     assert f"results/demo/figures/3hop/{lengths[0]}/maps" in figures
 
 
+def test_chosen_lengths_alone_are_looked_at():
+    shortest = min(WHOLE_RUN["eval"]["lengths"])
+    assert {path.split("/")[4] for path in plan({"lengths": [shortest]}).figure_paths()} == {str(shortest)}
+    assert plan({"lengths": [77]}).report_options() == ""
+
+
 def test_chosen_models_keep_the_order_in_which_a_training_changes_them():
     assert plan({"models": ["cdt", "base"]}, base="some/base").models == ["base", "cdt"]
 

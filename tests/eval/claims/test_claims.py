@@ -9,10 +9,12 @@ import pytest
 
 from contracts.errors import InputError
 from eval.claims import page, part
-from eval.claims.claims import CLAIMS, FAILS, HOLDS, OUTCOMES, UNKNOWN, findings
+from eval.claims.claims import CLAIMS, FAILS, HOLDS, LEVEL, OUTCOMES, UNKNOWN, findings
 from eval.claims.part import Part
 
-MODELS = dict.fromkeys(name.partition(" by ")[0] for claim in CLAIMS for _, *pair in claim.comparisons for name in pair)
+NAMED = [name for claim in CLAIMS for _, *pair in claim.comparisons for name in pair]
+MODELS = dict.fromkeys(name.partition(" by ")[0] for name in NAMED if not name.startswith(LEVEL))
+LEVELS = (("flow_and_gradient", "gradient", 0.3), ("attention_growth", "noise", 9.0))
 LONG, SHORT, BOOKS = (OUTCOMES[name].title for name in ("long", "short", "books"))
 
 
@@ -36,6 +38,13 @@ def cells(generator, better: dict[str, float], spread: float) -> list[dict]:
                     for detector in ("gradient", "attention", "longppl")
                     for number in part.DETECTION
                 ]
+            elif benchmark == "analysis":
+                for number, detector, value in (
+                    ("flow_and_gradient", "gradient", 0.3),
+                    ("attention_growth", "noise", 9.0),
+                ):
+                    level = value + generator.normal(0, 0.05)
+                    made.append({**cell, "number": number, "detector": detector, "values": [level]})
             else:
                 made.append({**cell, "values": (ease < chance).astype(float).tolist()})
     return made
@@ -68,6 +77,12 @@ def test_what_is_to_be_kept_holds_unless_it_is_lost():
 def test_a_comparison_that_no_part_has_cannot_be_told():
     lacking = [Part(one.run, {}, [cell for cell in one.cells if cell["model"] != "longce"], {}) for one in study(3, {})]
     assert verdicts(lacking)[LONG, "cdt_0.05", "longce"] == UNKNOWN
+
+
+def test_a_level_is_compared_with_what_the_claim_says():
+    told = verdicts(study(5, {}))
+    assert told[OUTCOMES["flow"].title, "base", "at least 0.8"] == FAILS
+    assert told[OUTCOMES["growth"].title, "base", "at least 5"] == HOLDS
 
 
 def test_less_loss_is_better():

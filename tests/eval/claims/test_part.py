@@ -42,6 +42,13 @@ def run(tmp_path) -> Path:
     (training / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in steps))
     (training / "telemetry.json").write_text(json.dumps({"plain_loss": "detection_loss"}))
     (training / "settings.json").write_text(json.dumps({"method": "cdt", "cdt": {"beta": 5.0}}))
+    looked = folder / "analysis/denoising/cdt/2hop/512"
+    looked.mkdir(parents=True)
+    records = [
+        {"direction": "noise", "step": step, "measure": "attention.supporting", "before": 0.1, "after": after}
+        for step, after in ((1.0, 0.12), (10.0, 0.3), (100.0, 0.01))
+    ]
+    (looked / "denoising.json").write_text(json.dumps({"records": records}))
     (folder / "audit").mkdir()
     sums = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ../{path.relative_to(folder)}\n"
@@ -65,6 +72,11 @@ def test_values_are_those_of_the_scores_sample_by_sample(run, tmp_path):
     detection = {"detector": "attention", "number": "auc_supporting_against_interference"}
     assert told.values("cdt", "hops", "2hop", 512, **detection) == [0.6]
     assert told.values("ce", "ruler", "niah_single_1", 512) is None
+
+
+def test_the_growth_of_attention_is_the_largest_over_all_steps(run, tmp_path):
+    grown = {"number": "attention_growth", "detector": "noise"}
+    assert made(run, tmp_path / "part").values("cdt", "analysis", "2hop", 512, **grown) == [pytest.approx(3.0)]
 
 
 def test_a_training_is_told_by_its_loss_before_anything_was_moved(run, tmp_path):

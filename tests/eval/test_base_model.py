@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from contracts.yaml_files import yaml_object
 from eval.commands import build, generate, score
 from tests.copy_of_repository import REPOSITORY
 
@@ -31,6 +32,15 @@ def scored(folder, benchmark: str, task: str, options: dict) -> float:
     run(generate, "--model", BASE, "--samples", samples, "--output", predictions, "--device", "cpu")
     run(score, "--samples", samples, "--predictions", predictions, "--output", result)
     return json.loads(result.read_text())["score"]
+
+
+def test_its_card_says_how_it_was_trained_and_by_which_audit_it_is_known():
+    card = json.loads((BASE / "card.json").read_text())
+    stages = sorted((REPOSITORY / "config/base").glob("stage-*.yaml"))
+    steps = [yaml_object(path)["train"]["steps"] for path in stages]
+    assert (card["trained"]["stages"], card["trained"]["steps"]) == (len(stages), sum(steps))
+    assert card["audit"]["run"] == f"base-{len(stages)}"
+    assert len(card["audit"]["sha256sums"]) == 64
 
 
 def test_its_files_are_those_of_the_card():

@@ -19,7 +19,7 @@ from workflow.configuration import Configuration
 
 BASE = REPOSITORY / "resources/base"
 DEMO = REPOSITORY / "config/demo.yaml"
-STAGES = sorted((REPOSITORY / "config/base").glob("*.yaml"))
+STAGES = [REPOSITORY / "config/base/tokenizer.yaml", *sorted((REPOSITORY / "config/base").glob("stage-*.yaml"))]
 VALUE = re.compile(r"\b\d{7}\b")
 
 

@@ -241,6 +241,7 @@ def test_the_command_writes_means_and_goes_on_where_it_was_stopped(samples, mode
     changes = [row["after"]["noise"][1]["loss"] - row["before"]["loss"] for row in rows]
     assert loss["change"] == pytest.approx(sum(changes) / 3)
     assert loss["low"] <= loss["change"] <= loss["high"]
+    assert loss["fell"] == sum(change < 0 for change in changes) / 3
     assert loss["rows"] == 3
 
 

@@ -1,8 +1,9 @@
 """What manual denoising did, as means over rows: one record for every direction, step and measure.
 
 in : the lines of rows (eval.analysis.denoising.denoised)
-out: {"direction", "step", "measure", "rows", "before", "after", "change", "low", "high"}: `change` is the mean over
-     rows of after minus before, `low` and `high` its 95 % bootstrap interval
+out: {"direction", "step", "measure", "rows", "before", "after", "change", "low", "high", "fell"}: `change` is the mean
+     over rows of after minus before, `low` and `high` its 95 % bootstrap interval, `fell` the share of rows on which
+     the measure is lower after: a few rows with large losses decide a mean
 Loss in nats a token; right and token_accuracy as shares; attention.KIND as the share of the weight that lies on the
 tokens of that kind. Names with "other." are of the other questions to the same text, means over rows that have some.
 """
@@ -34,6 +35,7 @@ def denoising_records(lines: list[dict], settings: DenoisingSettings) -> list[di
             "change": mean([after - before for before, after in found]),
             "low": low,
             "high": high,
+            "fell": mean([float(after < before) for before, after in found]),
         }
         for (record, found), (low, high) in zip(measured, intervals, strict=True)
     ]

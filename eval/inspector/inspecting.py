@@ -28,6 +28,7 @@ from eval.analysis.embedding_gradient import row_embeddings
 from eval.analysis.instruments import INSTRUMENTS
 from eval.analysis.measuring import readings_of
 from eval.analysis.settings import AnalysisSettings
+from eval.backends.models import context_window
 from eval.benchmarks.hops.labelled_rows import Piece, labelled_row
 from eval.building.context import BuildContext
 from eval.scoring.squad_metrics import exact_match
@@ -140,11 +141,12 @@ def own_answer(model: PreTrainedModel, tokenizer: Tokenizer, row: dict) -> dict:
     start = answer_start(row)
     expected = row["input_ids"][start:]
     prompt = torch.tensor([row["input_ids"][:start]], device=model.device)
+    longest = len(expected) + LONGER_ANSWER
     generated = model.generate(
         input_ids=prompt,
         attention_mask=torch.ones_like(prompt),
         do_sample=False,
-        max_new_tokens=len(expected) + LONGER_ANSWER,
+        max_new_tokens=min(longest, (context_window(model) or start + longest) - start),
         pad_token_id=tokenizer.eos_id or 0,
     )[0, start:].tolist()
     lines = tokenizer.decode(generated).strip().splitlines()

@@ -262,9 +262,12 @@ function tip(event) {
 }
 
 function head() {
-  byId("question").textContent = data.question;
-  byId("question").classList.toggle("long", data.question.length > 160);
-  document.title = `Inspector: ${data.question.slice(-80)}`;
+  // The last line is the question; instructions before it are folded.
+  const asked = data.question.replace(/\s*Answer:\s*$/, ""), line = asked.slice(asked.lastIndexOf("\n") + 1);
+  byId("question").textContent = line;
+  byId("asked").textContent = data.question;
+  byId("asked").parentElement.hidden = line === asked;
+  document.title = `Inspector: ${line.slice(0, 80)}`;
   byId("answer").textContent = data.answer;
   byId("own").textContent = data.own.text || "(nothing)";
   byId("verdict").textContent = data.own.right ? "✓ right" : "✗ wrong";

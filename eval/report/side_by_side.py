@@ -15,7 +15,7 @@ from pathlib import Path
 from contracts.files import is_file
 from contracts.fingerprint import sha256_file
 from eval.building.samples import numbered_json_lines, read_json_lines
-from eval.registry import BENCHMARKS, known_task
+from eval.registry import BENCHMARKS
 from eval.report.inputs import column_of, read_score
 
 # Longer texts are shown by their beginning, and what was asked by its end.
@@ -40,11 +40,17 @@ def read_exhibits(paths: list[str]) -> list[Exhibit]:
     """One exhibit for every benchmark that has scored answers in words, in the registry's order."""
     by_benchmark: dict[str, dict[tuple[str, int], list[tuple[Path, dict]]]] = {}
     for path, score in ((Path(path), read_score(path)) for path in paths):
-        if known_task(score["benchmark"], score["task"]).answer == "text" and score.get("per_sample"):
+        if answered_in_words(score) and score.get("per_sample"):
             cells = by_benchmark.setdefault(score["benchmark"], {})
             cells.setdefault((score["task"], score["length"]), []).append((path, score))
     found = (exhibit(by_benchmark[name]) for name in BENCHMARKS if name in by_benchmark)
     return [each for each in found if each is not None]
+
+
+def answered_in_words(score: dict) -> bool:
+    """Whether a score is of texts; not of losses or tokens, nor of a task that is no longer there."""
+    task = BENCHMARKS[score["benchmark"]].tasks.get(score["task"]) if score["benchmark"] in BENCHMARKS else None
+    return task is not None and task.answer == "text"
 
 
 def exhibit(cells: dict[tuple[str, int], list[tuple[Path, dict]]]) -> Exhibit | None:

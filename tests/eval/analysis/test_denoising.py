@@ -175,6 +175,16 @@ def test_shuffled_labels_shift_by_the_gradient_of_another_answer():
     assert not shifts["shuffled_labels"][start:].any()
 
 
+def test_another_instrument_may_tell_what_is_noise():
+    model, row = tiny_model(), answered_row()
+    scores = torch.arange(len(row["input_ids"]), dtype=torch.float64)
+    slopes = slopes_of(model, row, wrong_row(), lambda row: scores[: len(row["input_ids"])], DenoisingSettings())
+    assert slopes.noise_N.nonzero().flatten().tolist() == list(range(20))
+    shift = directions(slopes, np.random.default_rng(0))["noise"]
+    torch.testing.assert_close(shift[:20], -slopes.gradient_ND[:20], rtol=0, atol=0)
+    assert not shift[20:].any()
+
+
 def test_other_questions_get_the_shift_of_the_text_alone():
     model, row = tiny_model(), answered_row()
     other = answered_row()
@@ -231,6 +241,7 @@ def test_the_command_writes_means_and_goes_on_where_it_was_stopped(samples, mode
     changes = [row["after"]["noise"][1]["loss"] - row["before"]["loss"] for row in rows]
     assert loss["change"] == pytest.approx(sum(changes) / 3)
     assert loss["low"] <= loss["change"] <= loss["high"]
+    assert loss["fell"] == sum(change < 0 for change in changes) / 3
     assert loss["rows"] == 3
 
 

@@ -76,3 +76,7 @@ def test_long_texts_say_how_much_is_left_out(tmp_path):
 
 def test_scores_without_words_have_no_exhibit(tmp_path):
     assert read_exhibits(write_run(tmp_path, {"a": ["x"] * 3}, benchmark="perplexity", task="books")) == []
+
+
+def test_a_score_of_a_task_that_is_no_longer_there_has_no_exhibit(tmp_path):
+    assert read_exhibits(write_run(tmp_path, {"a": ["x"] * 3}, benchmark="gone", task="gone")) == []

@@ -28,8 +28,9 @@ SERIES = {
     ("shuffled", "all"): (GREEN, "x", "all rows, shuffled labels"),
 }
 AREAS = {
-    "auc": "above any other token of the context",
-    "auc_against_interference": "above a token of an interference fact",
+    "auc": "a token of a supporting fact is above\nany other token of the context",
+    "auc_against_interference": "a token of a supporting fact is above\na token of an interference fact",
+    "fact_auc": "a supporting fact's highest token is above\nan interference fact's highest token",
 }
 
 
@@ -84,13 +85,13 @@ def areas_figure(base: Path, found: dict) -> list[Path]:
     titles = list(dict.fromkeys(record["title"] for record in data))
 
     def draw(figure) -> None:
-        for axes, (measure, words) in zip(figure.subplots(1, 2, sharey=True), AREAS.items(), strict=True):
+        for axes, (measure, words) in zip(figure.subplots(1, len(AREAS), sharey=True), AREAS.items(), strict=True):
             draw_areas(axes, [record for record in data if record["measure"] == measure], titles)
-            axes.set_xlabel(f"chance that a token of a supporting fact is\n{words}")
+            axes.set_xlabel(f"chance that {words}", fontsize=8)
         handles, _ = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
 
-    size = (9.0, 1.6 + 0.42 * max(len(titles), 1))
+    size = (11.0, 1.6 + 0.42 * max(len(titles), 1))
     return write_figure(base, draw if data else no_data, size, data, captions(found)[1])
 
 
@@ -132,11 +133,11 @@ def captions(found: dict) -> tuple[dict[str, str], dict[str, str]]:
     }
     areas = {
         "title": "What each instrument tells apart: tokens of supporting facts from all other tokens, and from "
-        "interference facts alone.",
+        "interference facts alone, token by token and fact by fact.",
         "data": f"{data} Shuffled labels: the answer is another row's.",
         "published": "nothing of the kind; the paper counts facts of both kinds as critical.",
-        "shows": "whether an instrument finds what this answer needs (right panel), or facts of any kind (left panel "
-        "alone, and with shuffled labels too).",
+        "shows": "whether an instrument finds what this answer needs (middle and right panel), or facts of any kind "
+        "(left panel alone, and with shuffled labels too).",
         "cannot": "what a token does to the answer, save for occlusion, which measures it.",
     }
     return distribution, areas

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from eval.analysis.context import context_tokens
 from eval.analysis.embedding_gradient import answer_loss, row_embeddings
 from eval.analysis.integrated_gradients import mean_embedding
+from eval.analysis.reading import Reading
 from eval.analysis.settings import OcclusionSettings
 
 # Drawn alike for every row and model, so that two models miss the same.
@@ -23,27 +24,42 @@ SEED = 0
 
 def opened(model: PreTrainedModel, options: OcclusionSettings) -> Callable[[dict], torch.Tensor]:
     """The scores of one row after the other."""
+    read = readings(model, options)
+    return lambda row: read(row).scores
+
+
+def readings(model: PreTrainedModel, options: OcclusionSettings) -> Callable[[dict], Reading]:
+    """The scores of one row after the other, with the tokens of a chunk and of a step."""
 
     @torch.no_grad()
-    def scores(row: dict) -> torch.Tensor:
+    def read(row: dict) -> Reading:
+        context = context_tokens(row)
+        chunk, stride = chunk_and_stride(int(context.sum()), options)
         embeddings_ND = row_embeddings(model, row["input_ids"])
-        replaced = REPLACED[options.replace](model, row, embeddings_ND)
+        loss_without = REPLACED[options.replace](model, row, embeddings_ND)
         whole = float(answer_loss(model, embeddings_ND, row["labels"]))
         total, chunks = np.zeros(len(embeddings_ND)), np.zeros(len(embeddings_ND))
-        for chunk in context_chunks(context_tokens(row), options):
-            total[chunk] += replaced(chunk) - whole
-            chunks[chunk] += 1
-        return torch.from_numpy(total / np.maximum(chunks, 1))
+        for positions in context_chunks(context, chunk, stride):
+            total[positions] += loss_without(positions) - whole
+            chunks[positions] += 1
+        return Reading(torch.from_numpy(total / np.maximum(chunks, 1)), facts={"chunk": chunk, "stride": stride})
 
-    return scores
+    return read
 
 
-def context_chunks(context: np.ndarray, options: OcclusionSettings) -> Iterator[np.ndarray]:
+def chunk_and_stride(tokens: int, options: OcclusionSettings) -> tuple[int, int]:
+    """Tokens of a chunk and from one to the next, both larger by a whole factor where a context has too many chunks."""
+    stride = min(options.stride, options.chunk)
+    factor = max(1, -(-tokens // (stride * options.most)))
+    return options.chunk * factor, stride * factor
+
+
+def context_chunks(context: np.ndarray, chunk: int, stride: int) -> Iterator[np.ndarray]:
     """The positions of every chunk; together they hold every token of the context. The last may be shorter."""
     positions = np.flatnonzero(context)
-    for start in range(0, len(positions), min(options.stride, options.chunk)):
-        yield positions[start : start + options.chunk]
-        if start + options.chunk >= len(positions):
+    for start in range(0, len(positions), stride):
+        yield positions[start : start + chunk]
+        if start + chunk >= len(positions):
             return
 
 

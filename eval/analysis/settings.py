@@ -91,9 +91,9 @@ class IntegratedGradientsSettings(Settings):
     )
     tokens: Literal["context", "all"] = Field("context", description="tokens that begin at the baseline")
     steps: PositiveInt = Field(32, description="points of the path (count), doubled until the scores are complete")
-    steps_max: PositiveInt = Field(128, description="most points of the path (count)")
+    steps_max: PositiveInt = Field(64, description="most points of the path (count)")
     tolerance: float = Field(
-        0.02, gt=0, description="largest gap between the scores' sum and the loss's change, as a share of that change"
+        0.05, gt=0, description="largest gap between the scores' sum and the loss's change, as a share of that change"
     )
 
 
@@ -103,6 +103,11 @@ class OcclusionSettings(Settings):
     chunk: PositiveInt = Field(8, description="tokens of a chunk (count)")
     stride: PositiveInt = Field(
         4, description="tokens from a chunk to the next (count); a token's score is the mean over its chunks"
+    )
+    most: PositiveInt = Field(
+        128,
+        description="most chunks of a row (count), a pass of the model each; in longer texts chunk and stride grow by "
+        "a whole factor",
     )
     replace: Literal["hide", "remove", "mean", "others"] = Field(
         "hide",

@@ -9,6 +9,7 @@ measures, by kind of the context's tokens:
   precision, recall           the same for the tokens whose score is at least the row's mean (Eq. 2)
   auc                         chance that a token of the kind is above one of any other kind of the context
   auc_against_interference    chance that it is above one of an interference fact
+  fact_auc                    chance that a supporting fact's highest token is above an interference fact's highest
   mean                        the mean over the kind's tokens: IG and FR of a kind, as the paper defines them
   mean_share, total_share     the kind's mean, or sum, as a share of those of all kinds; where no score is negative
 labels: true, or shuffled as a control. answers: all rows, the right ones, the wrong ones.
@@ -73,6 +74,7 @@ def row_measures(row: dict, scores: list[float], top: int) -> dict[str, dict[str
     return {
         **{measure: {kind: found[measure][kind] for kind in CONTEXT_KINDS} for measure in BY_ROW_SCORES},
         **areas(values, masks),
+        "fact_auc": {"supporting": fact_area(values, row["spans"])},
         "mean": {kind: found["mean_norm"][kind] for kind in CONTEXT_KINDS},
         **shares(values, masks),
     }
@@ -88,6 +90,15 @@ def areas(scores: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, dict[st
             kind: roc_auc(scores[mask], interference) for kind, mask in masks.items() if kind != "interference"
         },
     }
+
+
+def fact_area(scores: np.ndarray, spans: list[dict]) -> float | None:
+    """The area between facts, each by its highest token: most words of a fact say nothing that the answer needs."""
+    supporting, interference = (
+        np.array([scores[span["start"] : span["end"]].max() for span in spans if span["kind"] == kind])
+        for kind in ("supporting", "interference")
+    )
+    return roc_auc(supporting, interference)
 
 
 def shares(scores: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, dict[str, float | None]]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eval.analysis.context import context_tokens
-from eval.analysis.occlusion import context_chunks, opened
+from eval.analysis.occlusion import chunk_and_stride, context_chunks, opened, readings
 from eval.analysis.settings import OcclusionSettings
 from tests.eval.analysis.models import labelled_row, tiny_model
 
@@ -86,7 +86,20 @@ def test_overlapping_chunks_give_a_token_their_mean(row):
 
 
 @pytest.mark.parametrize(("chunk", "stride"), [(1, 1), (4, 4), (8, 4), (5, 2), (3, 7), (100, 1)])
-def test_chunks_hold_every_token_of_the_context_and_no_other(row, chunk, stride):
-    chunks = list(context_chunks(context_tokens(row), OcclusionSettings(chunk=chunk, stride=stride)))
-    assert set(np.concatenate(chunks)) == set(np.flatnonzero(context_tokens(row)))
-    assert all(len(places) == chunk for places in chunks[:-1])
+@pytest.mark.parametrize("most", [1, 3, 128])
+def test_chunks_hold_every_token_of_the_context_and_no_other(row, chunk, stride, most):
+    context = context_tokens(row)
+    wide, step = chunk_and_stride(int(context.sum()), OcclusionSettings(chunk=chunk, stride=stride, most=most))
+    chunks = list(context_chunks(context, wide, step))
+    assert set(np.concatenate(chunks)) == set(np.flatnonzero(context))
+    assert all(len(places) == wide for places in chunks[:-1])
+    assert len(chunks) <= most
+
+
+def test_a_text_of_too_many_chunks_has_larger_ones_and_says_so(row):
+    tokens = int(context_tokens(row).sum())
+    read = readings(tiny_model(), OcclusionSettings(chunk=4, stride=2, most=4))(row)
+    factor = -(-tokens // 8)
+    assert read.facts == {"chunk": 4 * factor, "stride": 2 * factor}
+    assert chunk_and_stride(128 * 4, OcclusionSettings()) == (8, 4)
+    assert chunk_and_stride(128 * 4 + 1, OcclusionSettings()) == (16, 8)

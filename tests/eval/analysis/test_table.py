@@ -120,3 +120,13 @@ def test_by_head_divides_a_kinds_sum_by_its_tokens():
 
 def test_the_mean_of_a_kind_is_the_papers_number():
     assert row_measures(ROW, SCORES.tolist(), top=5)["mean"]["emoji"] == pytest.approx(np.mean(scores_of("emoji")))
+
+
+def test_facts_are_compared_by_their_highest_tokens():
+    highest = {
+        kind: [SCORES[span["start"] : span["end"]].max() for span in ROW["spans"] if span["kind"] == kind]
+        for kind in ("supporting", "interference")
+    }
+    expected = chance_above(highest["supporting"], highest["interference"])
+    assert len(highest["supporting"]) == 2
+    assert row_measures(ROW, SCORES.tolist(), top=5)["fact_auc"] == {"supporting": pytest.approx(expected)}

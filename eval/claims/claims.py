@@ -116,7 +116,6 @@ CLAIMS = (
         "Eq. 3 (control)",
         tuple(("long", CDT, control) for control in ("random_direction", "ascent")),
     ),
-    Claim("The embeddings should learn through the denoised pass.", "not said (setting)", (("long", CDT, "detached"),)),
     Claim("Short-context ability is kept.", "5.2, Table 2", (("short", CDT, "base"), ("short", CDT, "ce")), kept=True),
     Claim(
         "The IG score and the norm of the embedding's gradient are proportional.",

@@ -28,6 +28,7 @@ from contracts.errors import InputError
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.attention import PackedAttention, PackedRow
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
+from megatron_cdt.engine.lora import LoraSettings
 from megatron_cdt.engine.megatron_versions import mlp_submodules
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
@@ -51,6 +52,7 @@ class LanguageModel(GPTModel):
     """
 
     neighbours: Neighbours | None = None  # the other stages, where there are any
+    lora: LoraSettings | None = None  # its adapters, where it has any (engine/lora/adapters.py)
 
     def _postprocess(self, hidden_states, **_unused) -> Tensor:
         return hidden_states
@@ -67,7 +69,11 @@ class LanguageModel(GPTModel):
             return torch.empty(
                 0, 1, self.config.hidden_size, dtype=self.hidden_dtype, device=input_ids_T.device, requires_grad=True
             )
-        return self.embedding(input_ids=input_ids_T.unsqueeze(0), position_ids=None)
+        embeddings_TBH = self.embedding(input_ids=input_ids_T.unsqueeze(0), position_ids=None)
+        if torch.is_grad_enabled() and not embeddings_TBH.requires_grad:
+            # Of a frozen matrix. Recomputed layers would learn nothing: they ask their input for a gradient.
+            embeddings_TBH = embeddings_TBH.detach().requires_grad_()
+        return embeddings_TBH
 
     def hidden_states(self, embeddings_TBH: Tensor, packing: PackedSeqParams) -> Tensor:
         """The decoder's output [T, 1, H], final norm included, for given embeddings of one packed row.

@@ -18,7 +18,7 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 
 from contracts.fingerprint import sha256_file
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.checkpoint import load_model_checkpoint, model_state, read_checkpoint
+from megatron_cdt.engine.checkpoint import load_own_tensors, model_state, read_checkpoint, trained_part
 from megatron_cdt.engine.device import megatron_calls
 
 DIGESTS = "digests.json"
@@ -35,6 +35,9 @@ class TrainingState:
     optimizer: MegatronOptimizer
     architecture: Architecture
     groups: ProcessGroupCollection
+    # With LoRA: the checkpoint with the weights that are not trained, and the digest of its content.
+    start: Path | None = None
+    start_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,16 @@ def read_progress(checkpoint: Path) -> Progress:
 
 
 def sharded_state(state: TrainingState, *, is_loading: bool = False) -> dict:
-    """What Megatron saves and loads: this rank's shards of the weights and of Adam's state."""
-    model = model_state(state.ddp.module, state.groups)
+    """What Megatron saves and loads: this rank's shards of the trained weights and of Adam's state."""
+    model, lora = model_state(state.ddp.module, state.groups), state.ddp.module.lora
+    if lora:
+        model = trained_part(model, state.ddp.module, lora)
     return model | {"optimizer": state.optimizer.sharded_state_dict(model, is_loading, metadata=SHARDING)}
 
 
 def read_state(checkpoint: Path, state: TrainingState, step: int) -> None:
     """Fill the model and the optimizer from a checkpoint that the same layout wrote after `step` steps."""
-    load_model_checkpoint(state.ddp.module, checkpoint, state.groups)
+    load_own_tensors(state.ddp.module, checkpoint, state.groups)
     allocate_adam_state(state.optimizer)
     # In fp32 the optimizer's weights are views of the model's, which autograd would not let anybody overwrite.
     with megatron_calls(), torch.no_grad():

@@ -161,6 +161,9 @@ class ModelSettings(Settings):
     """Where the start weights come from: a Hugging Face folder (its context extended or not), or fresh ones."""
 
     hugging_face: str | None = Field(default=None, description="folder with config.json and safetensors")
+    adapter: str | None = Field(
+        default=None, description="with hugging_face: folder of a LoRA adapter (PEFT's) that trainings go on with"
+    )
     rope_theta: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="with hugging_face: another base of the rotary frequencies; null: the folder's"
     )
@@ -179,6 +182,8 @@ class ModelSettings(Settings):
             raise ValueError("hugging_face and architecture are both given; keep one of them")
         if not self.hugging_face and not self.architecture:
             raise ValueError("give hugging_face (a folder with config.json) or architecture (from scratch)")
+        if self.adapter and not self.hugging_face:
+            raise ValueError("adapter needs the model that it is for; give hugging_face")
         given = [name for name in CONTEXT_FIELDS if getattr(self, name) is not None]
         if self.architecture and given:
             raise ValueError(f"{given[0]} changes a Hugging Face folder's; from scratch, set architecture.{given[0]}")

@@ -181,7 +181,7 @@ def frozen_weights_of(folder: str | Path) -> Path | None:
     record = read_record(folder)
     if record is None or record.start is None:
         return None
-    start = Path(os.path.normpath(Path(folder) / record.start))
+    start = Path(os.path.normpath(Path(folder).resolve() / record.start))
     if not (start / ARCHITECTURE_NAME).is_file():
         raise InputError(f"{folder}: holds LoRA's weights, and the rest is in {start}, which is not there; put it back")
     if content_digest(start) != record.start_sha256:

@@ -23,8 +23,9 @@ from contracts.files import atomic_folder
 from contracts.tokenizer import copy_tokenizer, load_tokenizer
 from megatron_cdt.architecture import Architecture, check_vocabulary
 from megatron_cdt.engine.device import device
-from megatron_cdt.engine.lora.adapters import adapters_of, is_adapter
+from megatron_cdt.engine.lora.adapters import adapters_of, is_adapter, is_trained
 from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.huggingface.adapter_folder import ADAPTER_FOLDER, AdapterFolder, stored_shapes, write_adapter
 from megatron_cdt.huggingface.config import (
     CONFIG_NAME,
     GENERATION_CONFIG_NAME,
@@ -100,6 +101,12 @@ def fill(model: LanguageModel, source: TensorSource, groups: ProcessGroupCollect
 def fill_adapters(model: LanguageModel, source: TensorSource, groups: ProcessGroupCollection) -> None:
     """The same for the model's adapters alone."""
     fill_views((each for each in tensor_views(model) if is_adapter(each[0])), source, groups)
+
+
+def load_adapter(model: LanguageModel, source: AdapterFolder, groups: ProcessGroupCollection) -> None:
+    """Fill all that LoRA trains in a model, which has adapters already, from PEFT's folder."""
+    tied = model.share_embeddings_and_output_weights
+    fill_views((each for each in tensor_views(model) if is_trained(each[0], model.lora, tied=tied)), source, groups)
 
 
 @torch.no_grad()
@@ -221,6 +228,7 @@ def save_model(
 ) -> None:
     """Write the model as a Hugging Face folder, whole or not at all; all processes call it, process 0 writes.
 
+    A model with adapters is written merged, and the adapters as PEFT's folder `adapter` inside.
     dtype: of the stored tensors (None: architecture.dtype). file_bytes: a larger model is cut into several files.
     finish: may add files to the folder before it gets its name (process 0 only).
     Raises InputError where the tokenizer does not fit the model or the folder cannot be written.
@@ -230,14 +238,19 @@ def save_model(
     # One replica is enough: the first of the data- and context-parallel ones.
     if groups.dp_cp.rank() == 0:
         tensors = whole_tensors(model, groups, shapes)
+        adapters = whole_tensors(model, groups, stored_shapes(stored, model.lora)) if model.lora else ()
         if groups.tp.rank() == 0 and groups.pp.rank() == 0:
             with atomic_folder(folder) as temporary:
                 write_companions(temporary, stored, tokenizer_folder)
                 write_weights(temporary, shapes, getattr(torch, stored.dtype), tensors, file_bytes)
+                if model.lora:
+                    write_adapter(
+                        temporary / ADAPTER_FOLDER, stored, model.lora, getattr(torch, stored.dtype), adapters
+                    )
                 if finish:
                     finish(temporary)
         else:
-            for _ in tensors:
+            for _ in itertools.chain(tensors, adapters):
                 pass
     dist.barrier()
 

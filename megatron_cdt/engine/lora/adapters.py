@@ -96,11 +96,13 @@ class Adapter(torch.nn.Module):
         if not self.enabled:
             return None
         output_TBO, bias = output_and_bias
-        inner_TBR = self.over_ranks(F.linear(inputs[0], torch.cat(list(self.A.values()))))
-        updated = torch.addmm(output_TBO.flatten(0, 1), inner_TBR.flatten(0, 1), self.fused_b().T, alpha=self.scale)
+        # As matrices: of three dimensions torch chooses a product by whether there is a gradient, and with it the bits.
+        inner_TR = torch.mm(inputs[0].flatten(0, 1), torch.cat([self.A[target] for target in self.targets]).T)
+        inner_TR = self.over_ranks(inner_TR)
+        updated = torch.addmm(output_TBO.flatten(0, 1), inner_TR, self.fused_b().T, alpha=self.scale)
         return updated.view_as(output_TBO), bias
 
-    def over_ranks(self, inner_TBR: Tensor) -> Tensor:
+    def over_ranks(self, inner_TR: Tensor) -> Tensor:
         """A x of the tokens that the linear's output here has, from that of the inputs here.
 
         Column-parallel: each rank's B makes a part of the gradient of A x, so that is summed. Row-parallel: each rank's
@@ -108,11 +110,11 @@ class Adapter(torch.nn.Module):
         """
         if self.column_parallel:
             if self.sequence_parallel:
-                return mappings.gather_from_sequence_parallel_region(inner_TBR, group=self.tp_group)
-            return mappings.copy_to_tensor_model_parallel_region(inner_TBR, group=self.tp_group)
+                return mappings.gather_from_sequence_parallel_region(inner_TR, group=self.tp_group)
+            return mappings.copy_to_tensor_model_parallel_region(inner_TR, group=self.tp_group)
         if self.sequence_parallel:
-            return mappings.reduce_scatter_to_sequence_parallel_region(inner_TBR, group=self.tp_group)
-        return mappings.reduce_from_tensor_model_parallel_region(inner_TBR, group=self.tp_group)
+            return mappings.reduce_scatter_to_sequence_parallel_region(inner_TR, group=self.tp_group)
+        return mappings.reduce_from_tensor_model_parallel_region(inner_TR, group=self.tp_group)
 
     def fused_b(self) -> Tensor:
         """The B of all matrices as one: rows in the order of the linear's outputs, each in its own columns; [O, R]."""

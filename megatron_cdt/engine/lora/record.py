@@ -25,8 +25,8 @@ class LoraRecord(Settings):
 
 
 def record_text(settings: LoraSettings, folder: Path, start: Path | None, start_sha256: str | None) -> str:
-    """The text of `folder`/lora.json; a relative path, so that a tree of results can be moved."""
-    relative = os.path.relpath(start, folder) if start else None
+    """The text of `folder`/lora.json; a relative path without links, so that a tree of results can be moved."""
+    relative = os.path.relpath(start.resolve(), folder.resolve()) if start else None
     record = LoraRecord(settings=settings, start=relative, start_sha256=start_sha256)
     return json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
 

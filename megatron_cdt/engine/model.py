@@ -135,8 +135,23 @@ def layer_specs(
     mlp_submodules(layer).activation_func = SwiGluActivation
     if uses_transformer_engine(dtype):
         take_transformer_engine(layer)
+    # Megatron-core's configuration knows biases everywhere, or those of queries, keys and values.
+    if architecture.attention_bias:
+        attention.linear_proj = with_bias(attention.linear_proj)
+    if architecture.mlp_bias:
+        mlp = mlp_submodules(layer)
+        mlp.linear_fc1, mlp.linear_fc2 = with_bias(mlp.linear_fc1), with_bias(mlp.linear_fc2)
     layers_here = architecture.num_layers // groups.pp.size()
     return TransformerBlockSubmodules(layer_specs=[layer] * layers_here, layer_norm=RmsNorm)
+
+
+def with_bias(linear: type[torch.nn.Module]) -> type[torch.nn.Module]:
+    """A linear of megatron-core or TransformerEngine that has a bias, whatever it is told."""
+
+    def make(self, *sizes, bias: bool, **options) -> None:
+        linear.__init__(self, *sizes, bias=True, **options)
+
+    return type(linear.__name__, (linear,), {"__init__": make})
 
 
 @dataclass(frozen=True)
@@ -275,6 +290,5 @@ def residual_sum(training: bool, fused: bool) -> Callable[[tuple[Tensor, Tensor 
 def add_to_residual(output_and_bias: tuple[Tensor, Tensor | None], residual: Tensor, dropout: float) -> Tensor:
     """residual + output, in the wider of their dtypes: [T, B, H]."""
     output, bias = output_and_bias
-    assert bias is None, "no family of ours has a bias in an output projection"
     assert not dropout, "dropout would break exact resume"
-    return residual + output
+    return residual + (output if bias is None else output + bias)

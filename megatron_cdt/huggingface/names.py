@@ -47,7 +47,7 @@ def query_key_value(parameter: Tensor, head_dim: int, queries_per_group: int) ->
 
 
 def gate_up(parameter: Tensor, _head_dim: int, _queries_per_group: int) -> list[Tensor]:
-    """gate [1, F, H] and up [1, F, H] of [2F, H]."""
+    """gate [1, F, ...] and up [1, F, ...] of [2F, ...]."""
     return [half.unsqueeze(0) for half in parameter.chunk(2)]
 
 
@@ -75,6 +75,9 @@ IN_A_LAYER = {
     "self_attention.linear_proj.weight": single("self_attn.o_proj.weight", COLUMNS),
     "mlp.linear_fc1.weight": Parameter(("mlp.gate_proj.weight", "mlp.up_proj.weight"), ROWS, gate_up),
     "mlp.linear_fc2.weight": single("mlp.down_proj.weight", COLUMNS),
+    "self_attention.linear_proj.bias": single("self_attn.o_proj.bias", None),
+    "mlp.linear_fc1.bias": Parameter(("mlp.gate_proj.bias", "mlp.up_proj.bias"), ROWS, gate_up),
+    "mlp.linear_fc2.bias": single("mlp.down_proj.bias", None),
 }
 
 
@@ -139,6 +142,11 @@ def layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     if architecture.qkv_bias:
         sizes = {"q": queries, "k": keys, "v": keys}
         shapes |= {f"self_attn.{name}_proj.bias": (size,) for name, size in sizes.items()}
+    if architecture.attention_bias:
+        shapes["self_attn.o_proj.bias"] = (hidden,)
+    if architecture.mlp_bias:
+        sizes = {"gate": ffn, "up": ffn, "down": hidden}
+        shapes |= {f"mlp.{name}_proj.bias": (size,) for name, size in sizes.items()}
     if architecture.qk_norm:
         shapes |= {"self_attn.q_norm.weight": (head_dim,), "self_attn.k_norm.weight": (head_dim,)}
     return shapes

@@ -152,7 +152,9 @@ def layer_parameters(architecture: Architecture, tensor: int) -> int:
     a = architecture
     qkv = (a.num_attention_heads + 2 * a.num_key_value_heads) * a.head_dim // tensor
     matrices = (qkv + a.num_attention_heads * a.head_dim // tensor + 3 * a.ffn_hidden_size // tensor) * a.hidden_size
-    return matrices + qkv * a.qkv_bias + norm_parameters(a)
+    biases = qkv * a.qkv_bias + a.hidden_size * a.attention_bias
+    biases += (2 * a.ffn_hidden_size // tensor + a.hidden_size) * a.mlp_bias
+    return matrices + biases + norm_parameters(a)
 
 
 def norm_parameters(architecture: Architecture) -> int:

@@ -67,6 +67,7 @@ def their_loss_and_gradients(adapted) -> tuple[float, dict[str, torch.Tensor]]:
         ("llama", {"rank": 3, "alpha": 5.0}, {}),
         ("llama", ALL, {"num_key_value_heads": 6}),
         ("llama", ALL, {"num_key_value_heads": 1, "tie_word_embeddings": True}),
+        ("llama", ALL, {"attention_bias": True, "mlp_bias": True}),
         ("qwen2", ALL, {}),
         ("qwen3", ALL, {}),
     ],

@@ -143,7 +143,16 @@ def test_what_lora_trains_is_counted_as_the_model_has_it(groups, family, lora):
     assert trained / 2 < half.gradients / 4 < trained
 
 
-@pytest.mark.parametrize("changes", [{"family": "qwen2"}, {"family": "qwen3"}, {"tie_word_embeddings": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"family": "qwen2"},
+        {"family": "qwen3"},
+        {"tie_word_embeddings": True},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+    ],
+)
 def test_parameters_are_those_of_the_built_model(groups, changes):
     shape = architecture(**changes)
     assert parameters(shape) == sum(weight.numel() for weight in build_model(shape, groups).parameters())

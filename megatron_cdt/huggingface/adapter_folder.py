@@ -91,7 +91,8 @@ def config_of(architecture: Architecture, lora: LoraSettings) -> dict:
         "fan_in_fan_out": False,
         "inference_mode": True,
         "init_lora_weights": True,
-        "lora_alpha": lora.alpha,
+        # PEFT's type is a whole number; a fraction works there all the same.
+        "lora_alpha": int(lora.alpha) if lora.alpha.is_integer() else lora.alpha,
         "lora_dropout": 0.0,
         "modules_to_save": sorted(whole) or None,
         "peft_type": "LORA",

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from megatron.core.dist_checkpointing.dict_utils import nested_values
+from megatron.core.dist_checkpointing.mapping import ShardedTensor
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.process_groups_config import ProcessGroupCollection
@@ -80,7 +82,23 @@ def sharded_state(state: TrainingState, *, is_loading: bool = False) -> dict:
     model, lora = model_state(state.ddp.module, state.groups), state.ddp.module.lora
     if lora:
         model = trained_part(model, state.ddp.module, lora)
-    return model | {"optimizer": state.optimizer.sharded_state_dict(model, is_loading, metadata=SHARDING)}
+    optimizer = state.optimizer.sharded_state_dict(model, is_loading, metadata=SHARDING)
+    cut_padding(optimizer)
+    return model | {"optimizer": optimizer}
+
+
+def cut_padding(optimizer_state: dict) -> None:
+    """Shorten the padding that sticks out of Adam's buffers, in place.
+
+    Megatron 0.16 fills a buffer up to its padded end where its last weight is followed by a shared embedding and is no
+    multiple of 64 numbers (as an A of rank 3 may be), but says that the buffer ends before that.
+    """
+    for part in nested_values(optimizer_state):
+        if isinstance(part, ShardedTensor) and len(part.global_shape) == 1:
+            excess = part.global_offset[0] + part.local_shape[0] - part.global_shape[0]
+            if excess > 0:
+                part.data = part.data[:-excess]
+                part.local_shape = tuple(part.data.shape)
 
 
 def read_state(checkpoint: Path, state: TrainingState, step: int) -> None:

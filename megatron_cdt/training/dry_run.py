@@ -83,8 +83,8 @@ def figures(inputs: Inputs, settings: TrainSettings) -> Iterator[tuple[str, str]
 
 def lora_line(lora: LoraSettings) -> str:
     """What LoRA trains, for people."""
-    whole = " and the embedding" * lora.train_embeddings + " and the norms" * lora.train_norms
-    return f"LoRA of rank {lora.rank} on {', '.join(lora.targets)}{whole}"
+    whole = ["embedding"] * lora.train_embeddings + ["norms"] * lora.train_norms
+    return f"LoRA of rank {lora.rank} on {', '.join(lora.targets)}" + (f"; whole: {', '.join(whole)}" if whole else "")
 
 
 def mebibytes(size: int) -> str:

@@ -113,6 +113,16 @@ def test_import_hf_and_export_hf_take_an_adapter_with_them(tmp_path, tokenizer_f
     assert read_manifest(tmp_path / "start")["inputs"]["adapter"].keys() == {CONFIG, WEIGHTS}
 
 
+def test_an_adapter_needs_the_model_that_it_is_for(tmp_path, capsys):
+    settings = json.dumps({"architecture": {}, "adapter": "x"})
+    assert run("import-hf", "--settings", settings, "--output", tmp_path / "start") == 2
+    settings = json.dumps({"hugging_face": "base"})
+    assert run("import-hf", "--settings", settings, "--adapter", "x", "--output", tmp_path / "start") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert "--adapter goes with --model; in settings, the key `adapter` stands beside hugging_face" in said[1]
+
+
 @pytest.fixture
 def adapter(tmp_path) -> Path:
     """A folder that PEFT wrote, to be spoiled."""

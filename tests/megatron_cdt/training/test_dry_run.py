@@ -41,7 +41,7 @@ def test_with_lora_it_counts_what_is_trained(job, tmp_path, capsys):
 
     full, lora = told(), told(lora={"rank": 2, "train_norms": True})
     # A and B of 2 layers, each 2 x (32 + 32) for q and o, 2 x (32 + 16) for k and v; 5 norms of 32.
-    assert "1,056 trained: LoRA of rank 2 on q_proj, k_proj, v_proj, o_proj and the norms" in lora
+    assert "1,056 trained: LoRA of rank 2 on q_proj, k_proj, v_proj, o_proj; whole: norms" in lora
     gradients, adam = (
         [float(line.split()[0]) for line in text.splitlines() if line.endswith(("gradients", "adam"))]
         for text in (lora, full)

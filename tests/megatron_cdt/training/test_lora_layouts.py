@@ -21,8 +21,9 @@ from megatron_cdt.huggingface.names import tensor_shapes
 from megatron_cdt.huggingface.weights import load_weights, whole_tensors
 from megatron_cdt.objectives.method import Method
 from megatron_cdt.objectives.registry import METHODS
-from megatron_cdt.training.checkpoint import TrainingState
+from megatron_cdt.training.checkpoint import Progress, TrainingState, load_newest_checkpoint
 from megatron_cdt.training.optimizer import build_optimizer, wrap_model
+from megatron_cdt.training.saving import CheckpointSaver
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import train_step
 from tests.megatron_cdt.distributed import run_distributed, start_layout
@@ -103,7 +104,7 @@ def state_of(folder: Path, settings: TrainSettings, groups, options: dict) -> Tr
     add_adapters(model, settings.lora, groups)
     initialize_adapters(model, architecture, settings.seed, groups)
     ddp = wrap_model(model, groups)
-    return TrainingState(ddp, build_optimizer(ddp, settings, groups), architecture, groups)
+    return TrainingState(ddp, build_optimizer(ddp, settings, groups), architecture, groups, folder, "digest")
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +178,22 @@ def test_every_case_trains_its_adapters_and_leaves_the_rest_alone(folder, alone)
 def whole_base(folder: Path) -> dict[str, torch.Tensor]:
     """The weights that all cases begin with."""
     return load_file(folder / "model" / "model.safetensors")
+
+
+def resumed(folder: Path, run_folder: Path, layout: Layout) -> list[dict]:
+    """The metrics of a second step: gone on with at once, and from the first step's checkpoint."""
+    groups = start_layout(layout)
+    settings = TrainSettings(**train_settings(lora=EVERYTHING, global_batch_rows=BATCH))
+    pack = PackReader(folder / "all")
+    first = state_of(folder / "model", settings, groups, {})
+    train_step(first, pack, settings, 1, 0)
+    CheckpointSaver(run_folder, keep=1, in_background=False).save(first, Progress(1, BATCH, 0))
+    second = state_of(folder / "model", settings, groups, {})
+    assert load_newest_checkpoint(run_folder, second) == Progress(1, BATCH, 0)
+    return [train_step(state, pack, settings, 2, 0).metrics for state in (first, second)]
+
+
+def test_stages_with_a_trained_tied_embedding_go_on_from_their_checkpoint_bit_by_bit(folder, tmp_path):
+    for at_once, from_checkpoint in run_distributed(resumed, 2, folder, tmp_path, Layout(pipeline=2)):
+        assert at_once == from_checkpoint
+        assert math.isfinite(at_once["loss"])

@@ -112,7 +112,7 @@ def read_architecture(folder: str | Path) -> Architecture:
         "max_position_embeddings": config["max_position_embeddings"],
         "dtype": str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."),
         "sliding_window": config.get("sliding_window") if config["model_type"] == "mistral" else None,
-        **{key: bool(config.get(key)) for key in MAY_HAVE},
+        **{key: config["model_type"] in families and bool(config.get(key)) for key, families in MAY_HAVE.items()},
         **read_rope(config, path),
         **{key: config[key] for key in DEFAULTS},
     }

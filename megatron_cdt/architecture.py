@@ -16,8 +16,10 @@ Family = Literal["llama", "mistral", "qwen2", "qwen3"]
 READ_BY_ROPE_TYPE = {
     "linear": (),
     "llama3": ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
-    "yarn": ("beta_fast", "beta_slow", "attention_factor", "original_max_position_embeddings"),
+    "yarn": ("beta_fast", "beta_slow", "attention_factor", "original_max_position_embeddings", "truncate"),
 }
+# The families whose config.json may ask for a bias in every projection of the attention, or of the MLP.
+MAY_HAVE = {"attention_bias": ("llama", "qwen3"), "mlp_bias": ("llama",)}
 
 
 class RopeScaling(Settings):
@@ -36,6 +38,9 @@ class RopeScaling(Settings):
     beta_slow: float = Field(default=1.0, gt=0, description="yarn: turns over the original length that are stretched")
     attention_factor: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="yarn: m, which multiplies queries and keys; null: 0.1 ln(factor) + 1"
+    )
+    truncate: bool = Field(
+        default=True, description="yarn: the ramp between kept and stretched begins and ends at whole pairs of features"
     )
 
     @model_validator(mode="after")
@@ -77,6 +82,10 @@ class Architecture(Settings):
     rms_norm_eps: float = Field(default=1e-5, gt=0, description="added to the mean square in RMSNorm")
     rope_theta: float = Field(default=10000.0, gt=0, description="base of the rotary frequencies")
     rope_scaling: RopeScaling | None = Field(default=None, description="stretch of the rotary frequencies, or null")
+    attention_bias: bool = Field(
+        default=False, description="llama, qwen3: biases in the projections to queries, keys, values and output"
+    )
+    mlp_bias: bool = Field(default=False, description="llama: biases in the three projections of the MLP")
     tie_word_embeddings: bool = Field(default=False, description="the output head is the embedding matrix")
     initializer_range: float = Field(default=0.02, gt=0, description="standard deviation of fresh weights")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(default="float32", description="dtype of stored weights")
@@ -84,7 +93,7 @@ class Architecture(Settings):
     @property
     def qkv_bias(self) -> bool:
         """Whether queries, keys and values have biases."""
-        return self.family == "qwen2"
+        return self.family == "qwen2" or self.attention_bias
 
     @property
     def qk_norm(self) -> bool:
@@ -100,6 +109,9 @@ class Architecture(Settings):
             )
         if self.sliding_window and self.family != "mistral":
             raise ValueError(f"sliding_window is mistral's, and family is {self.family}; leave it out")
+        for name, families in MAY_HAVE.items():
+            if getattr(self, name) and self.family not in families:
+                raise ValueError(f"{name} is for {' and '.join(families)}, and family is {self.family}; leave it out")
         if self.head_dim % 2:
             raise ValueError(f"head_dim {self.head_dim} must be even: rotary positions turn pairs of features")
         if self.num_attention_heads % self.num_key_value_heads:
@@ -161,6 +173,9 @@ class ModelSettings(Settings):
     """Where the start weights come from: a Hugging Face folder (its context extended or not), or fresh ones."""
 
     hugging_face: str | None = Field(default=None, description="folder with config.json and safetensors")
+    adapter: str | None = Field(
+        default=None, description="with hugging_face: folder of a LoRA adapter (PEFT's) that trainings go on with"
+    )
     rope_theta: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="with hugging_face: another base of the rotary frequencies; null: the folder's"
     )
@@ -179,6 +194,8 @@ class ModelSettings(Settings):
             raise ValueError("hugging_face and architecture are both given; keep one of them")
         if not self.hugging_face and not self.architecture:
             raise ValueError("give hugging_face (a folder with config.json) or architecture (from scratch)")
+        if self.adapter and not self.hugging_face:
+            raise ValueError("adapter needs the model that it is for; give hugging_face")
         given = [name for name in CONTEXT_FIELDS if getattr(self, name) is not None]
         if self.architecture and given:
             raise ValueError(f"{given[0]} changes a Hugging Face folder's; from scratch, set architecture.{given[0]}")

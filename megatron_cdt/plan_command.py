@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="Hugging Face folder; config.json is enough")
     parser.add_argument("--length", required=True, type=int, help="tokens of a row")
     parser.add_argument("--method", default="cdt", choices=list(METHODS), help="training method")
+    parser.add_argument("--lora", type=int, metavar="RANK", help="LoRA of this rank; left out: train all weights")
     parser.add_argument("--gpus", required=True, type=int, help="how many GPUs there are")
     parser.add_argument("--gpu", default="H100", help=f"part of its name: {', '.join(GPU_GIB)}")
     parser.add_argument("--memory", type=float, help="GiB of one GPU; left out: as its name says")
@@ -66,7 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
     found = [candidate(architecture, settings, arguments.length, peak) for settings in layouts(architecture, arguments)]
     fitting = sorted((one for one in found if one.memory.total <= USABLE * gib * GIB), key=rank)
     gpus = f"{arguments.gpus} x {arguments.gpu} ({gib:g} GiB)"
-    print(f"{arguments.model}, {arguments.length:,} tokens a row, {arguments.method}, {gpus}")
+    method = f"{arguments.method} with LoRA of rank {arguments.lora}" if arguments.lora else arguments.method
+    print(f"{arguments.model}, {arguments.length:,} tokens a row, {method}, {gpus}")
     if not fitting:
         raise InputError(nothing_fits(found, arguments, gib))
     print("\n".join(table(fitting[: arguments.top], arguments)))
@@ -79,8 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """InputError names an argument that makes no plan."""
-    for name in ("length", "gpus", "rows", "tokens", "top"):
-        if getattr(arguments, name) <= 0:
+    for name in ("length", "gpus", "rows", "tokens", "top", "lora"):
+        if getattr(arguments, name) is not None and getattr(arguments, name) <= 0:
             raise InputError(f"--{name} {getattr(arguments, name):g}: must be above 0")
     if peak_of(arguments.gpu, "bfloat16") is None:
         raise InputError(f"--gpu {arguments.gpu}: its peak is not listed; name one of {', '.join(PEAK_TFLOPS)}")
@@ -128,7 +130,8 @@ def settings_of(arguments: argparse.Namespace, layout: dict, recompute: str) -> 
         method=arguments.method,
         steps=steps,
         global_batch_rows=arguments.rows,
-        learning_rate=1e-5,
+        learning_rate=1e-4 if arguments.lora else 1e-5,
+        lora={"rank": arguments.lora, "alpha": 2 * arguments.lora} if arguments.lora else None,
         dtype="bfloat16",
         recompute=recompute,
         deterministic=False,
@@ -197,6 +200,7 @@ def nothing_fits(found: list[Candidate], arguments: argparse.Namespace, gib: flo
 def configuration(settings: TrainSettings, arguments: argparse.Namespace) -> str:
     """A configuration of the workflow for this training."""
     layout = settings.layout
+    lora = f"\n  lora: {{rank: {settings.lora.rank}, alpha: {settings.lora.alpha:g}}}" if settings.lora else ""
     return f"""# Written by `megatron_cdt plan` for {arguments.gpus} x {arguments.gpu}. Every key: config/README.md.
 run: {Path(arguments.model).name.lower()}-{arguments.length}
 
@@ -220,11 +224,11 @@ train:
   methods: [{settings.method}]
   steps: {settings.steps}   # {arguments.tokens:,.0f} tokens
   global_batch_rows: {settings.global_batch_rows}
-  learning_rate: 1.0e-5
-  min_learning_rate: 1.0e-6
+  learning_rate: {settings.learning_rate:.1e}
+  min_learning_rate: {settings.learning_rate / 10:.1e}
   warmup_steps: {min(5, settings.steps - 1)}
   dtype: bfloat16
-  recompute: {settings.recompute}
+  recompute: {settings.recompute}{lora}
   deterministic: false   # equal bits are not promised under TransformerEngine with several GPUs
   layout:
     tensor: {layout.tensor}

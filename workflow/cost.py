@@ -33,12 +33,11 @@ from eval.cells import cells_of, ways_of
 from eval.registry import known_task
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.huggingface.config import read_architecture
-from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.objectives.row import WholeRow
 from megatron_cdt.objectives.work import forward_work
 from megatron_cdt.training.measured_speed import TERA, measured_share
 from megatron_cdt.training.settings import TrainSettings
-from megatron_cdt.training.throughput import peak_of
+from megatron_cdt.training.throughput import peak_of, row_flops
 from workflow.configuration import Configuration
 from workflow.study import is_study, runs_of_study
 
@@ -125,8 +124,8 @@ def architecture_of(run: Configuration) -> Architecture:
 def training_hours(run: Configuration, shape: Architecture, training: TrainSettings, machine: Machine) -> float:
     """GPU hours of one training; every token of its rows is counted as labelled."""
     rows = training.steps * training.global_batch_rows
-    row_flops = objective_class(training.method).row_flops(shape, labelled_row(run.pack.length), training.section)
-    return rows * row_flops / machine.training_flops_per_second(training.dtype, run.pack.length) / 3600
+    flops = row_flops(shape, labelled_row(run.pack.length), training)
+    return rows * flops / machine.training_flops_per_second(training.dtype, run.pack.length) / 3600
 
 
 def labelled_row(length: int) -> WholeRow:

@@ -83,6 +83,7 @@ def check_places(config: dict) -> None:
         "corpus.path": (config["corpus"]["path"] if books else None, "the corpus"),
         "tokenizer.path": (config["tokenizer"]["path"], "the tokenizer"),
         "model.hugging_face": (config["model"]["hugging_face"], "the model (config.json and safetensors)"),
+        "model.adapter": (config["model"]["adapter"], "the adapter (adapter_config.json and safetensors)"),
         "eval.chat_template": (chat_template_file(config["eval"]["chat_template"]), "the models' chat template"),
         **{f"mix.{name}.path": (part["path"], "the samples") for name, part in drawn_sets(config).items()},
     }

@@ -132,9 +132,9 @@ class RunPlan:
     # What a training starts from
 
     def given_model(self) -> dict[str, list[str]]:
-        """The files of the Hugging Face folder that the configuration starts from; nothing from scratch."""
-        folder = self.config["model"]["hugging_face"]
-        return {"hugging_face": files_of(folder)} if folder else {}
+        """The files of the Hugging Face folder, and of the adapter, that the configuration starts from."""
+        given = {key: self.config["model"][key] for key in ("hugging_face", "adapter")}
+        return {key: files_of(folder) for key, folder in given.items() if folder}
 
     def start_settings(self) -> str:
         """What the start of all trainings is made from; a given model has no weights to draw."""

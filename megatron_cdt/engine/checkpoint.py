@@ -3,12 +3,14 @@
 in : a model built by engine.model, its architecture and process groups
 out: a folder with the model's tensors under keys `model.*`, architecture.json, and what `finish` adds
 Invariants: the folder appears whole or not at all, however many processes write it; no tensor's value depends
-on the layout that wrote or reads it. A checkpoint may hold more than `model.*` (a trainer's optimizer).
+on the layout that wrote or reads it. A checkpoint may hold more than `model.*` (a trainer's optimizer). With LoRA it
+holds what is trained, and lora.json says where the rest is.
 Every function that takes a model or a state is collective: all processes call it.
 """
 
 import contextlib
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,10 +25,15 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from contracts.errors import InputError
 from contracts.files import replace_folder, sync_to_disk
+from contracts.fingerprint import sha256_files, sha256_value
+from contracts.manifest import MANIFEST_NAME
 from contracts.settings import validated
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint_writer import plan_save
 from megatron_cdt.engine.device import megatron_calls
+from megatron_cdt.engine.lora import LoraSettings
+from megatron_cdt.engine.lora.adapters import is_adapter, is_trained
+from megatron_cdt.engine.lora.record import LoraRecord, read_record
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.safe_pickle import known_classes_only
 
@@ -129,16 +136,65 @@ def read_architecture_of(folder: str | Path) -> Architecture:
 def load_model_checkpoint(model: LanguageModel, folder: str | Path, groups: ProcessGroupCollection) -> None:
     """Fill the model from the `model.*` tensors of a checkpoint, written by any layout and in any dtype.
 
-    Raises InputError where a tensor is absent, has another shape, or cannot be read.
+    What a LoRA run has left alone comes from the checkpoint that it began with. Adapters that no checkpoint has stay
+    as they are. Raises InputError where a tensor is absent, has another shape, or cannot be read.
     """
-    state = model_state(model, groups)
+    if start := frozen_weights_of(folder):
+        load_model_checkpoint(model, start, groups)
+    load_own_tensors(model, folder, groups)
+
+
+def load_own_tensors(model: LanguageModel, folder: str | Path, groups: ProcessGroupCollection) -> None:
+    """Fill those of the model's tensors that this very checkpoint holds."""
+    whole = model_state(model, groups)
+    state = stored_part(whole, model, read_record(folder))
     check_tensors(state, Path(folder), groups)
-    state = read_checkpoint(state, folder)
-    weights = {key.removeprefix(MODEL_PREFIX): tensor for key, tensor in state.items()}
+    values = read_checkpoint(state, folder)
+    weights = {key.removeprefix(MODEL_PREFIX): tensor for key, tensor in values.items()}
     mismatch = model.load_state_dict(weights, strict=False)
     # What is not stored is TransformerEngine's FP8 state (`_extra_state`), which a bf16 or fp32 model lacks.
-    absent = [key for key in mismatch.missing_keys if not key.endswith("_extra_state")]
+    left_out = whole.keys() - state.keys()
+    absent = [
+        key for key in mismatch.missing_keys if not key.endswith("_extra_state") and MODEL_PREFIX + key not in left_out
+    ]
     assert not absent + mismatch.unexpected_keys, mismatch
+
+
+def stored_part(state: dict, model: LanguageModel, record: LoraRecord | None) -> dict:
+    """Of a model's state, what a checkpoint with this record holds."""
+    if record is None:
+        return {key: tensor for key, tensor in state.items() if not is_adapter(key)}
+    return trained_part(state, model, record.settings) if record.start else state
+
+
+def trained_part(state: dict, model: LanguageModel, lora: LoraSettings) -> dict:
+    """Of a model's state, what LoRA trains."""
+    tied = model.share_embeddings_and_output_weights
+    return {key: tensor for key, tensor in state.items() if is_trained(key.removeprefix(MODEL_PREFIX), lora, tied=tied)}
+
+
+def frozen_weights_of(folder: str | Path) -> Path | None:
+    """The checkpoint with the weights that a LoRA run left alone; None where `folder` has all weights itself.
+
+    Raises InputError where it is gone, or is another by now.
+    """
+    record = read_record(folder)
+    if record is None or record.start is None:
+        return None
+    start = Path(os.path.normpath(Path(folder).resolve() / record.start))
+    if not (start / ARCHITECTURE_NAME).is_file():
+        raise InputError(f"{folder}: holds LoRA's weights, and the rest is in {start}, which is not there; put it back")
+    if content_digest(start) != record.start_sha256:
+        raise InputError(f"{folder}: holds LoRA's weights for {start}, which has other ones by now; put the first back")
+    return start
+
+
+def content_digest(checkpoint: Path) -> str:
+    """What a checkpoint's weights are, by content; a manifest already states the hashes of their gigabytes."""
+    manifest = checkpoint / MANIFEST_NAME
+    if manifest.is_file():
+        return sha256_value(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
+    return sha256_files(reproducible_files(checkpoint), checkpoint)
 
 
 def read_checkpoint(state: dict, folder: str | Path) -> dict:

@@ -28,6 +28,7 @@ from contracts.errors import InputError
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.attention import PackedAttention, PackedRow
 from megatron_cdt.engine.device import device, has_gpu, megatron_calls
+from megatron_cdt.engine.lora import LoraSettings
 from megatron_cdt.engine.megatron_versions import mlp_submodules
 from megatron_cdt.engine.norm import RmsNorm
 from megatron_cdt.engine.options import Recompute
@@ -51,6 +52,7 @@ class LanguageModel(GPTModel):
     """
 
     neighbours: Neighbours | None = None  # the other stages, where there are any
+    lora: LoraSettings | None = None  # its adapters, where it has any (engine/lora/adapters.py)
 
     def _postprocess(self, hidden_states, **_unused) -> Tensor:
         return hidden_states
@@ -67,7 +69,11 @@ class LanguageModel(GPTModel):
             return torch.empty(
                 0, 1, self.config.hidden_size, dtype=self.hidden_dtype, device=input_ids_T.device, requires_grad=True
             )
-        return self.embedding(input_ids=input_ids_T.unsqueeze(0), position_ids=None)
+        embeddings_TBH = self.embedding(input_ids=input_ids_T.unsqueeze(0), position_ids=None)
+        if torch.is_grad_enabled() and not embeddings_TBH.requires_grad:
+            # Of a frozen matrix. Recomputed layers would learn nothing: they ask their input for a gradient.
+            embeddings_TBH = embeddings_TBH.detach().requires_grad_()
+        return embeddings_TBH
 
     def hidden_states(self, embeddings_TBH: Tensor, packing: PackedSeqParams) -> Tensor:
         """The decoder's output [T, 1, H], final norm included, for given embeddings of one packed row.
@@ -129,8 +135,23 @@ def layer_specs(
     mlp_submodules(layer).activation_func = SwiGluActivation
     if uses_transformer_engine(dtype):
         take_transformer_engine(layer)
+    # Megatron-core's configuration knows biases everywhere, or those of queries, keys and values.
+    if architecture.attention_bias:
+        attention.linear_proj = with_bias(attention.linear_proj)
+    if architecture.mlp_bias:
+        mlp = mlp_submodules(layer)
+        mlp.linear_fc1, mlp.linear_fc2 = with_bias(mlp.linear_fc1), with_bias(mlp.linear_fc2)
     layers_here = architecture.num_layers // groups.pp.size()
     return TransformerBlockSubmodules(layer_specs=[layer] * layers_here, layer_norm=RmsNorm)
+
+
+def with_bias(linear: type[torch.nn.Module]) -> type[torch.nn.Module]:
+    """A linear of megatron-core or TransformerEngine that has a bias, whatever it is told."""
+
+    def make(self, *sizes, bias: bool, **options) -> None:
+        linear.__init__(self, *sizes, bias=True, **options)
+
+    return type(linear.__name__, (linear,), {"__init__": make})
 
 
 @dataclass(frozen=True)
@@ -269,6 +290,5 @@ def residual_sum(training: bool, fused: bool) -> Callable[[tuple[Tensor, Tensor 
 def add_to_residual(output_and_bias: tuple[Tensor, Tensor | None], residual: Tensor, dropout: float) -> Tensor:
     """residual + output, in the wider of their dtypes: [T, B, H]."""
     output, bias = output_and_bias
-    assert bias is None, "no family of ours has a bias in an output projection"
     assert not dropout, "dropout would break exact resume"
-    return residual + output
+    return residual + (output if bias is None else output + bias)

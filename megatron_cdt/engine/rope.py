@@ -48,8 +48,10 @@ def yarn_frequencies(frequencies: Tensor, scaling: RopeScaling, theta: float) ->
         2 * half * math.log(scaling.original_max_position_embeddings / (turns * 2 * math.pi)) / (2 * math.log(theta))
         for turns in (scaling.beta_fast, scaling.beta_slow)
     )
+    if scaling.truncate:
+        first, last = math.floor(first), math.ceil(last)
     # Pairs number 0 to D/2 - 1, yet the published code clamps to D - 1: weights were trained with that ramp.
-    first, last = max(math.floor(first), 0), min(math.ceil(last), 2 * half - 1)
+    first, last = max(first, 0), min(last, 2 * half - 1)
     width = last - first or 0.001
     stretched = ((torch.arange(half, dtype=torch.float32) - first) / width).clamp(0, 1)
     return frequencies / scaling.factor * stretched + frequencies * (1 - stretched)

@@ -14,7 +14,7 @@ from pathlib import Path
 from contracts.errors import InputError
 from contracts.files import existing_file, existing_folder
 from contracts.settings import validated
-from megatron_cdt.architecture import Architecture, Family
+from megatron_cdt.architecture import MAY_HAVE, Architecture, Family
 from megatron_cdt.huggingface.rope import read_rope, write_rope
 
 CONFIG_NAME = "config.json"
@@ -39,7 +39,7 @@ HARMLESS = {
 class FamilyConfig:
     """How the config.json of a family differs from the others'.
 
-    `written` are the keys by which it says that there is no window and which projections have biases, `defaults` what
+    `written` are the keys by which it says that there is no window and that no projection has a bias, `defaults` what
     transformers takes where it is silent, `harmless` what this family has in place of HARMLESS. A window that
     `window_is_switched` counts only where use_sliding_window is true.
     """
@@ -54,7 +54,10 @@ class FamilyConfig:
 WINDOW_OFF = {"sliding_window": None, "use_sliding_window": False}
 FAMILIES: dict[Family, FamilyConfig] = {
     "llama": FamilyConfig(
-        "LlamaForCausalLM", {"attention_bias": False, "mlp_bias": False}, {"max_position_embeddings": 2048}
+        "LlamaForCausalLM",
+        {"attention_bias": False, "mlp_bias": False},
+        {"max_position_embeddings": 2048},
+        {"attention_bias": (False, True), "mlp_bias": (False, True)},
     ),
     "mistral": FamilyConfig(
         "MistralForCausalLM",
@@ -71,6 +74,7 @@ FAMILIES: dict[Family, FamilyConfig] = {
         "Qwen3ForCausalLM",
         {"attention_bias": False, **WINDOW_OFF},
         {"max_position_embeddings": 32768, "num_key_value_heads": 32, "head_dim": 128},
+        {"attention_bias": (False, True)},
         window_is_switched=True,
     ),
 }
@@ -108,6 +112,7 @@ def read_architecture(folder: str | Path) -> Architecture:
         "max_position_embeddings": config["max_position_embeddings"],
         "dtype": str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."),
         "sliding_window": config.get("sliding_window") if config["model_type"] == "mistral" else None,
+        **{key: config["model_type"] in families and bool(config.get(key)) for key, families in MAY_HAVE.items()},
         **read_rope(config, path),
         **{key: config[key] for key in DEFAULTS},
     }
@@ -166,6 +171,7 @@ def write_config(architecture: Architecture, bos_id: int | None = None, eos_id: 
         "vocab_size": architecture.vocab_size,
         **write_rope(architecture),
         **FAMILIES[architecture.family].written,
+        **{key: True for key in MAY_HAVE if getattr(architecture, key)},
         **({"sliding_window": architecture.sliding_window} if architecture.sliding_window else {}),
     }
 

@@ -1,6 +1,7 @@
 """Write a Megatron checkpoint as a Hugging Face folder that transformers, vLLM and others load.
 
 in : --checkpoint (a checkpoint folder, or a run folder: its newest), --tokenizer   out: HF folder + manifest.json
+With LoRA the folder has the merged weights, and the adapters in `adapter` as PEFT loads them.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from megatron_cdt.engine.checkpoint import (
     reproducible_files,
     stored_dtype,
 )
+from megatron_cdt.engine.lora.adapters import add_adapters
+from megatron_cdt.engine.lora.record import read_record
 from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.parallel import Layout, start_processes, stop_processes
 from megatron_cdt.huggingface.weights import save_model
@@ -39,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     groups = start_processes(Layout())
     dtype = getattr(torch, arguments.dtype) if arguments.dtype else stored_dtype(checkpoint)
     model = build_model(architecture, groups, ModelOptions(dtype=dtype, initialize=False))
+    if record := read_record(checkpoint):
+        add_adapters(model, record.settings, groups)
     load_model_checkpoint(model, checkpoint, groups)
     save_model(
         model,
@@ -65,7 +70,7 @@ def describe(folder: Path, checkpoint: Path, tokenizer: Path, dtype: torch.dtype
                 "checkpoint": {"name": checkpoint.name, **describe_files(stated)},
                 "tokenizer": describe_files(tokenizer_files(tokenizer)),
             },
-            outputs=describe_files(folder.iterdir()),
+            outputs=describe_files((path for path in folder.rglob("*") if path.is_file()), folder),
             settings={"dtype": str(dtype).removeprefix("torch.")},
             code=code_facts("megatron_cdt.huggingface.export_command"),
             counts={},

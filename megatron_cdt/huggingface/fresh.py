@@ -7,6 +7,7 @@ in fp32 and then cut.
 
 import hashlib
 import math
+from collections.abc import Mapping
 
 import torch
 from megatron.core.process_groups_config import ProcessGroupCollection
@@ -14,8 +15,8 @@ from torch import Tensor
 
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.model import LanguageModel
-from megatron_cdt.huggingface.names import tensor_shapes
-from megatron_cdt.huggingface.weights import fill
+from megatron_cdt.huggingface.names import adapter_shapes, tensor_shapes
+from megatron_cdt.huggingface.weights import fill, fill_adapters
 
 # The projections that add to the residual stream: two in each layer.
 RESIDUAL_PROJECTIONS = ("self_attn.o_proj.weight", "mlp.down_proj.weight")
@@ -58,3 +59,24 @@ def initialize_weights(
 ) -> None:
     """Fill the model with fresh weights."""
     fill(model, FreshWeights(architecture, seed), groups)
+
+
+class FreshAdapters:
+    """A TensorSource: A uniform within 1 / sqrt(inputs), which is PEFT's kaiming_uniform(a=sqrt(5)); B zero."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], seed: int) -> None:
+        self.shapes, self.seed = shapes, seed
+
+    def read(self, name: str, axis: int | None = None, rank: int = 0, size: int = 1) -> Tensor:
+        """Part `rank` of `size` equal parts of a tensor along `axis`, fp32 on the CPU."""
+        whole = torch.zeros(self.shapes[name])
+        if ".lora_A." in name:
+            torch.nn.init.kaiming_uniform_(whole, a=math.sqrt(5), generator=generator_of(self.seed, name))
+        return part_of(whole, axis, rank, size)
+
+
+def initialize_adapters(
+    model: LanguageModel, architecture: Architecture, seed: int, groups: ProcessGroupCollection
+) -> None:
+    """Fill the model's adapters with fresh values: it computes what it computed without them."""
+    fill_adapters(model, FreshAdapters(adapter_shapes(architecture, model.lora), seed), groups)

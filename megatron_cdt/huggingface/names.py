@@ -7,6 +7,7 @@ parameter along the same axis into equal parts, then lays out the parts. Nothing
 # H hidden, D head size, G key/value heads (query groups), M query heads per group, F MLP width; local sizes
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.lora import LoraSettings
+from megatron_cdt.engine.lora.adapters import LINEARS
 
 ROWS, COLUMNS = 0, 1
 LAYER = re.compile(r"decoder\.layers\.(\d+)\.(.+)")
@@ -44,7 +47,7 @@ def query_key_value(parameter: Tensor, head_dim: int, queries_per_group: int) ->
 
 
 def gate_up(parameter: Tensor, _head_dim: int, _queries_per_group: int) -> list[Tensor]:
-    """gate [1, F, H] and up [1, F, H] of [2F, H]."""
+    """gate [1, F, ...] and up [1, F, ...] of [2F, ...]."""
     return [half.unsqueeze(0) for half in parameter.chunk(2)]
 
 
@@ -72,7 +75,25 @@ IN_A_LAYER = {
     "self_attention.linear_proj.weight": single("self_attn.o_proj.weight", COLUMNS),
     "mlp.linear_fc1.weight": Parameter(("mlp.gate_proj.weight", "mlp.up_proj.weight"), ROWS, gate_up),
     "mlp.linear_fc2.weight": single("mlp.down_proj.weight", COLUMNS),
+    "self_attention.linear_proj.bias": single("self_attn.o_proj.bias", None),
+    "mlp.linear_fc1.bias": Parameter(("mlp.gate_proj.bias", "mlp.up_proj.bias"), ROWS, gate_up),
+    "mlp.linear_fc2.bias": single("mlp.down_proj.bias", None),
 }
+
+
+def adapter_parameters() -> dict[str, Parameter]:
+    """The A and B of a layer's matrices, by PEFT's names: cut with W, B along its rows or A along its columns."""
+    parents = {"self_attention": "self_attn", "mlp": "mlp"}
+    found = {}
+    for linear in LINEARS:
+        axes = {"A": None, "B": ROWS} if linear.column_parallel else {"A": COLUMNS, "B": None}
+        for matrix, (letter, axis) in itertools.product(linear.matrices, axes.items()):
+            name = f"{parents[linear.parent]}.{matrix}.lora_{letter}.weight"
+            found[f"{linear.parent}.{linear.adapter}.{letter}.{matrix}"] = single(name, axis)
+    return found
+
+
+IN_A_LAYER |= adapter_parameters()
 
 
 def parameter_of(megatron_name: str, first_layer: int = 0, *, tied: bool = False) -> Parameter:
@@ -121,6 +142,44 @@ def layer_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     if architecture.qkv_bias:
         sizes = {"q": queries, "k": keys, "v": keys}
         shapes |= {f"self_attn.{name}_proj.bias": (size,) for name, size in sizes.items()}
+    if architecture.attention_bias:
+        shapes["self_attn.o_proj.bias"] = (hidden,)
+    if architecture.mlp_bias:
+        sizes = {"gate": ffn, "up": ffn, "down": hidden}
+        shapes |= {f"mlp.{name}_proj.bias": (size,) for name, size in sizes.items()}
     if architecture.qk_norm:
         shapes |= {"self_attn.q_norm.weight": (head_dim,), "self_attn.k_norm.weight": (head_dim,)}
     return shapes
+
+
+def adapter_shapes(architecture: Architecture, lora: LoraSettings) -> dict[str, tuple[int, ...]]:
+    """Every A [rank, inputs] and B [outputs, rank] of the model's matrices, with its shape."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, (outputs, inputs) in adapted_matrices(architecture, lora).items():
+        matrix = name.removesuffix(".weight")
+        shapes |= {f"{matrix}.lora_A.weight": (lora.rank, inputs), f"{matrix}.lora_B.weight": (outputs, lora.rank)}
+    return shapes
+
+
+def adapted_matrices(architecture: Architecture, lora: LoraSettings) -> dict[str, tuple[int, int]]:
+    """The model's matrices that have an update, with their shapes."""
+    return {
+        name: shape
+        for name, shape in tensor_shapes(architecture).items()
+        if name.endswith(tuple(f".{target}.weight" for target in lora.targets))
+    }
+
+
+def matrix_of(adapter_name: str) -> str:
+    """The Hugging Face matrix that an A or a B belongs to."""
+    return re.sub(r"\.lora_[AB]\.", ".", adapter_name)
+
+
+def whole_trained_shapes(architecture: Architecture, lora: LoraSettings) -> dict[str, tuple[int, ...]]:
+    """The tensors that LoRA trains whole: the embedding, the norms, or none."""
+    return {
+        name: shape
+        for name, shape in tensor_shapes(architecture).items()
+        if (lora.train_embeddings and name == "model.embed_tokens.weight")
+        or (lora.train_norms and name.endswith("norm.weight"))
+    }

@@ -12,9 +12,9 @@ from megatron_cdt.architecture import READ_BY_ROPE_TYPE, Architecture, RopeScali
 
 DEFAULT_ROPE_THETA = 10000.0
 # Keys that have a default where config.json is silent.
-OPTIONAL = ("beta_fast", "beta_slow", "attention_factor")
+OPTIONAL = ("beta_fast", "beta_slow", "attention_factor", "truncate")
 # YaRN's keys that change its maths, and the values with which they change nothing here.
-HARMLESS_IN_YARN = {"truncate": (None, True), "mscale": (None,), "mscale_all_dim": (None,)}
+HARMLESS_IN_YARN = {"mscale": (None,), "mscale_all_dim": (None,)}
 
 
 def read_rope(config: dict, path: Path) -> dict:
@@ -62,6 +62,10 @@ def read_scaling(given: dict, path: Path) -> dict | None:
     for key, harmless in HARMLESS_IN_YARN.items() if kind == "yarn" else ():
         if given.get(key) not in harmless:
             raise InputError(f"{path}: yarn with {key} {given[key]} is not supported; state attention_factor instead")
+    if kind == "yarn" and given.get("truncate", True) is None:
+        raise InputError(
+            f"{path}: yarn with truncate null, which versions of transformers read otherwise; say true or false"
+        )
     for key in ("factor", *READ_BY_ROPE_TYPE[kind]):
         if given.get(key) is None and key not in OPTIONAL:
             raise InputError(f"{path}: rope_type {kind} needs {key}; add it to rope_scaling")
@@ -84,4 +88,7 @@ def scaling_values(scaling: RopeScaling | None) -> dict | None:
     if scaling is None:
         return None
     values = {key: getattr(scaling, key) for key in ("factor", *READ_BY_ROPE_TYPE[scaling.rope_type])}
+    if values.get("truncate"):
+        # What every version of transformers does; older ones do not know the key.
+        del values["truncate"]
     return {"rope_type": scaling.rope_type, **{key: value for key, value in values.items() if value is not None}}

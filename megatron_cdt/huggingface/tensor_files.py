@@ -73,11 +73,7 @@ class TensorFolder:
     def read(self, name: str, axis: int | None = None, rank: int = 0, size: int = 1) -> Tensor:
         """Part `rank` of `size` equal parts along `axis` (the whole tensor where axis is None), on the CPU."""
         with open_tensors(self.files[name]) as opened:
-            if axis is None or size == 1:
-                return opened.get_tensor(name)
-            part = self.shape(name)[axis] // size
-            span = slice(rank * part, (rank + 1) * part)
-            return opened.get_slice(name)[(slice(None),) * axis + (span,)]
+            return read_slice(opened, name, axis, rank, size)
 
     def dtype(self) -> str:
         """The dtype that holds every tensor exactly, as torch spells it: float32, bfloat16 or float16."""
@@ -96,6 +92,15 @@ def open_tensors(path: Path):
         raise InputError(f"{path}: no such file, but {INDEX_NAME} names it; fetch it") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); fetch it again") from None
+
+
+def read_slice(opened, name: str, axis: int | None, rank: int, size: int) -> Tensor:
+    """Part `rank` of `size` equal parts along `axis` of a tensor of an open file (the whole where axis is None)."""
+    if axis is None or size == 1:
+        return opened.get_tensor(name)
+    view = opened.get_slice(name)
+    part = view.get_shape()[axis] // size
+    return view[(slice(None),) * axis + (slice(rank * part, (rank + 1) * part),)]
 
 
 def read_index(path: Path) -> dict[str, str]:

@@ -8,7 +8,8 @@ the model, a process holds one tensor at a time.
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +23,9 @@ from contracts.files import atomic_folder
 from contracts.tokenizer import copy_tokenizer, load_tokenizer
 from megatron_cdt.architecture import Architecture, check_vocabulary
 from megatron_cdt.engine.device import device
+from megatron_cdt.engine.lora.adapters import adapters_of, is_adapter, is_trained
 from megatron_cdt.engine.model import LanguageModel
+from megatron_cdt.huggingface.adapter_folder import ADAPTER_FOLDER, AdapterFolder, stored_shapes, write_adapter
 from megatron_cdt.huggingface.config import (
     CONFIG_NAME,
     GENERATION_CONFIG_NAME,
@@ -30,7 +33,7 @@ from megatron_cdt.huggingface.config import (
     write_config,
     write_generation_config,
 )
-from megatron_cdt.huggingface.names import Parameter, parameter_of, tensor_shapes
+from megatron_cdt.huggingface.names import Parameter, matrix_of, parameter_of, tensor_shapes
 from megatron_cdt.huggingface.tensor_files import (
     DEFAULT_FILE_BYTES,
     TensorFolder,
@@ -90,11 +93,29 @@ def check_redundant(source: TensorFolder, architecture: Architecture, name: str)
     raise InputError(f"{source.files[name]}: unknown tensor {name}; the model_type of config.json has no such tensor")
 
 
-@torch.no_grad()
 def fill(model: LanguageModel, source: TensorSource, groups: ProcessGroupCollection) -> None:
     """Copy this process's part of every tensor of `source` into the model's parameters, in their dtype."""
+    fill_views(tensor_views(model), source, groups)
+
+
+def fill_adapters(model: LanguageModel, source: TensorSource, groups: ProcessGroupCollection) -> None:
+    """The same for the model's adapters alone."""
+    fill_views((each for each in tensor_views(model) if is_adapter(each[0])), source, groups)
+
+
+def load_adapter(model: LanguageModel, source: AdapterFolder, groups: ProcessGroupCollection) -> None:
+    """Fill all that LoRA trains in a model, which has adapters already, from PEFT's folder."""
+    tied = model.share_embeddings_and_output_weights
+    fill_views((each for each in tensor_views(model) if is_trained(each[0], model.lora, tied=tied)), source, groups)
+
+
+@torch.no_grad()
+def fill_views(
+    places: Iterable[tuple[str, Parameter, list[Tensor]]], source: TensorSource, groups: ProcessGroupCollection
+) -> None:
+    """Copy this process's part of the tensors of `source` to where `tensor_views` says that they lie."""
     rank, size = groups.tp.rank(), groups.tp.size()
-    for megatron_name, parameter, views in tensor_views(model):
+    for megatron_name, parameter, views in places:
         for name, view in zip(parameter.names, views, strict=True):
             part = source.read(name, parameter.axis, rank, size)
             wanted = (view.shape[0] * view.shape[1], *view.shape[2:])
@@ -121,7 +142,9 @@ def whole_tensors(
     """The Hugging Face tensors of the model, in the order of `shapes`; whole on tensor-parallel rank 0 alone.
 
     Of a pipeline's stages the first gets them all; a later one gives its own away, and gets nothing for the others'.
+    A matrix with a LoRA update comes with it: W + alpha / rank x B A.
     """
+    updates = lora_updates(model)
     places = {
         name: (view, parameter.axis)
         for _, parameter, views in tensor_views(model)
@@ -132,10 +155,23 @@ def whole_tensors(
         joined = torch.empty(0)
         if name in places:
             view, axis = places[name]
-            joined = gather(view.flatten(0, 1), axis, groups.tp)
+            part = view.flatten(0, 1)
+            if name in updates:
+                part = (part.float() + updates[name]()).to(part.dtype)
+            joined = gather(part, axis, groups.tp)
         if groups.tp.rank() == 0 and holders[name]:
             joined = to_first_stage(joined, shape, holders[name], model.config.params_dtype, groups)
         yield joined
+
+
+def lora_updates(model: LanguageModel) -> dict[str, Callable[[], Tensor]]:
+    """For each Hugging Face matrix of this stage that has an update: how to make this process's part of it, in fp32."""
+    updates = {}
+    for module_name, adapter in adapters_of(model):
+        for target in adapter.targets:
+            (name,) = parameter_of(f"{module_name}.A.{target}", model.first_layer).names
+            updates[matrix_of(name)] = partial(adapter.update_of, target)
+    return updates
 
 
 def holding_stages(own: set[str], groups: ProcessGroupCollection) -> dict[str, int]:
@@ -192,6 +228,7 @@ def save_model(
 ) -> None:
     """Write the model as a Hugging Face folder, whole or not at all; all processes call it, process 0 writes.
 
+    A model with adapters is written merged, and the adapters as PEFT's folder `adapter` inside.
     dtype: of the stored tensors (None: architecture.dtype). file_bytes: a larger model is cut into several files.
     finish: may add files to the folder before it gets its name (process 0 only).
     Raises InputError where the tokenizer does not fit the model or the folder cannot be written.
@@ -201,14 +238,19 @@ def save_model(
     # One replica is enough: the first of the data- and context-parallel ones.
     if groups.dp_cp.rank() == 0:
         tensors = whole_tensors(model, groups, shapes)
+        adapters = whole_tensors(model, groups, stored_shapes(stored, model.lora)) if model.lora else ()
         if groups.tp.rank() == 0 and groups.pp.rank() == 0:
             with atomic_folder(folder) as temporary:
                 write_companions(temporary, stored, tokenizer_folder)
                 write_weights(temporary, shapes, getattr(torch, stored.dtype), tensors, file_bytes)
+                if model.lora:
+                    write_adapter(
+                        temporary / ADAPTER_FOLDER, stored, model.lora, getattr(torch, stored.dtype), adapters
+                    )
                 if finish:
                     finish(temporary)
         else:
-            for _ in tensors:
+            for _ in itertools.chain(tensors, adapters):
                 pass
     dist.barrier()
 

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from megatron.core.dist_checkpointing.dict_utils import nested_values
+from megatron.core.dist_checkpointing.mapping import ShardedTensor
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.process_groups_config import ProcessGroupCollection
 
 from contracts.fingerprint import sha256_file
 from megatron_cdt.architecture import Architecture
-from megatron_cdt.engine.checkpoint import load_model_checkpoint, model_state, read_checkpoint
+from megatron_cdt.engine.checkpoint import load_own_tensors, model_state, read_checkpoint, trained_part
 from megatron_cdt.engine.device import megatron_calls
 
 DIGESTS = "digests.json"
@@ -35,6 +37,9 @@ class TrainingState:
     optimizer: MegatronOptimizer
     architecture: Architecture
     groups: ProcessGroupCollection
+    # With LoRA: the checkpoint with the weights that are not trained, and the digest of its content.
+    start: Path | None = None
+    start_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,32 @@ def read_progress(checkpoint: Path) -> Progress:
 
 
 def sharded_state(state: TrainingState, *, is_loading: bool = False) -> dict:
-    """What Megatron saves and loads: this rank's shards of the weights and of Adam's state."""
-    model = model_state(state.ddp.module, state.groups)
-    return model | {"optimizer": state.optimizer.sharded_state_dict(model, is_loading, metadata=SHARDING)}
+    """What Megatron saves and loads: this rank's shards of the trained weights and of Adam's state."""
+    model, lora = model_state(state.ddp.module, state.groups), state.ddp.module.lora
+    if lora:
+        model = trained_part(model, state.ddp.module, lora)
+    optimizer = state.optimizer.sharded_state_dict(model, is_loading, metadata=SHARDING)
+    cut_padding(optimizer)
+    return model | {"optimizer": optimizer}
+
+
+def cut_padding(optimizer_state: dict) -> None:
+    """Shorten the padding that sticks out of Adam's buffers, in place.
+
+    Megatron 0.16 fills a buffer up to its padded end where its last weight is followed by a shared embedding and is no
+    multiple of 64 numbers (as an A of rank 3 may be), but says that the buffer ends before that.
+    """
+    for part in nested_values(optimizer_state):
+        if isinstance(part, ShardedTensor) and len(part.global_shape) == 1:
+            excess = part.global_offset[0] + part.local_shape[0] - part.global_shape[0]
+            if excess > 0:
+                part.data = part.data[:-excess]
+                part.local_shape = tuple(part.data.shape)
 
 
 def read_state(checkpoint: Path, state: TrainingState, step: int) -> None:
     """Fill the model and the optimizer from a checkpoint that the same layout wrote after `step` steps."""
-    load_model_checkpoint(state.ddp.module, checkpoint, state.groups)
+    load_own_tensors(state.ddp.module, checkpoint, state.groups)
     allocate_adam_state(state.optimizer)
     # In fp32 the optimizer's weights are views of the model's, which autograd would not let anybody overwrite.
     with megatron_calls(), torch.no_grad():

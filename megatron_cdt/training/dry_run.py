@@ -18,6 +18,7 @@ from contracts.packs import PackReader
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME
 from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.engine.fp8 import check_fp8
+from megatron_cdt.engine.lora import LoraSettings
 from megatron_cdt.engine.model import check_divides
 from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.training.data_order import rows_of_step
@@ -30,6 +31,7 @@ from megatron_cdt.training.memory import (
     parameters,
     rank_memory,
     staged_bytes,
+    trained_parameters,
 )
 from megatron_cdt.training.run_folder import check_run_folder, read_fingerprint
 from megatron_cdt.training.settings import TrainSettings
@@ -62,6 +64,8 @@ def figures(inputs: Inputs, settings: TrainSettings) -> Iterator[tuple[str, str]
     yield "method", f"{settings.method}, {settings.dtype}, recompute {settings.recompute}"
     yield "layout", layout_line(settings.layout)
     yield "parameters", f"{parameters(inputs.architecture):,}"
+    if settings.lora:
+        yield "", f"{trained_parameters(inputs.architecture, settings):,} trained: {lora_line(settings.lora)}"
     yield "memory", f"{mebibytes(memory.total)} in the fullest process, estimated:"
     for field in fields(memory):
         yield "", f"{mebibytes(getattr(memory, field.name)):>14}  {field.name}"
@@ -75,6 +79,12 @@ def figures(inputs: Inputs, settings: TrainSettings) -> Iterator[tuple[str, str]
         staged = staged_bytes(inputs.architecture, settings)
         yield "", f"written while training goes on, from up to {mebibytes(staged)} more host memory in a process"
     yield "model", f"{mebibytes(export_bytes(inputs.architecture, settings))} exported"
+
+
+def lora_line(lora: LoraSettings) -> str:
+    """What LoRA trains, for people."""
+    whole = ["embedding"] * lora.train_embeddings + ["norms"] * lora.train_norms
+    return f"LoRA of rank {lora.rank} on {', '.join(lora.targets)}" + (f"; whole: {', '.join(whole)}" if whole else "")
 
 
 def mebibytes(size: int) -> str:

@@ -17,7 +17,7 @@ from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.objectives.row import WholeRow
 from megatron_cdt.objectives.work import Work, forward_work
 from megatron_cdt.training.settings import TrainSettings
-from megatron_cdt.training.throughput import peak_of
+from megatron_cdt.training.throughput import peak_of, row_flops
 
 MEASURED = Path(__file__).resolve().parents[2] / "docs/benchmarks/train-gpu.json"
 TERA = 1e12
@@ -79,10 +79,10 @@ def tokens_per_second(architecture: Architecture, settings: TrainSettings, row_t
     """
     ones = np.ones(row_tokens, dtype=np.int64)
     row = WholeRow(ones, ones, ones.astype(bool), [row_tokens])
-    asked = objective_class(settings.method).row_flops(architecture, row, settings.section)
+    of_method = objective_class(settings.method).row_flops(architecture, row, settings.section)
     work = forward_work(architecture, [row_tokens], row_tokens)
-    backward_passes = 2 if asked >= work.training + work.detection else 1
-    operations = asked + backward_passes * repeated(work, settings.recompute)
+    backward_passes = 2 if of_method >= work.training + work.detection else 1
+    operations = row_flops(architecture, row, settings) + backward_passes * repeated(work, settings.recompute)
     layout = settings.layout
     rows = settings.global_batch_rows // layout.data_parallel
     busy = rows / (rows + layout.pipeline - 1)

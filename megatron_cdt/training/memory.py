@@ -10,6 +10,7 @@ fragmentation; leave them a tenth to a fifth of a GPU.
 from dataclasses import dataclass, fields
 
 from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.lora import LoraSettings, Target
 from megatron_cdt.objectives.cross_entropy import LOGITS_PER_CHUNK
 from megatron_cdt.objectives.registry import objective_class
 from megatron_cdt.training.settings import LayoutSettings, TrainSettings
@@ -18,6 +19,8 @@ FP32 = 4
 BYTES = {"float32": 4, "bfloat16": 2}
 # fp32 main weight, first and second moment.
 ADAM_ON_DISK = 3 * FP32
+# Of the matrices that LoRA can adapt, those that tensor parallelism cuts along their inputs; the others, their outputs.
+CUT_BY_INPUTS = ("o_proj", "down_proj")
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,14 @@ def stage_memory(
 ) -> RankMemory:
     """One process that holds so much for its rows; an embedding or a head is counted in either stage."""
     layout, size = settings.layout, BYTES[settings.dtype]
-    own = parameters_of_rank(architecture, layout.tensor, layout.pipeline)
+    own = weights_of_rank(architecture, settings)
+    trained = trained_of_rank(architecture, settings)
     # In fp32 Adam updates the weights themselves; under 16 bits it has an fp32 copy of its share.
     adam = (2 if settings.dtype == "float32" else 3) * FP32
     return RankMemory(
         weights=own * size,
-        gradients=own * FP32,
-        adam=own * adam // (layout.data_parallel * layout.context),
+        gradients=trained * FP32,
+        adam=trained * adam // (layout.data_parallel * layout.context),
         activations=activations,
         passing=passing_bytes(architecture, settings, row_tokens),
         loss=loss,
@@ -74,6 +78,57 @@ def method_bytes(architecture: Architecture, settings: TrainSettings, row_tokens
     together = min(method.rows_together(layout.pipeline) or rows, rows)
     tokens = row_tokens // layout.context // (layout.tensor if layout.sequence_parallel else 1)
     return together * tokens * architecture.hidden_size * method.held_element_bytes(residual_size(settings))
+
+
+def weights_of_rank(architecture: Architecture, settings: TrainSettings) -> int:
+    """Weights that the fullest process holds, LoRA's A and B among them."""
+    layout = settings.layout
+    return parameters_of_rank(architecture, layout.tensor, layout.pipeline) + (
+        adapter_parameters(architecture, settings.lora, layout.tensor, layout.pipeline) if settings.lora else 0
+    )
+
+
+def trained_of_rank(architecture: Architecture, settings: TrainSettings) -> int:
+    """Of those, the ones that are trained."""
+    layout = settings.layout
+    if settings.lora is None:
+        return weights_of_rank(architecture, settings)
+    return trained_with_lora(architecture, settings.lora, layout.tensor, layout.pipeline)
+
+
+def trained_parameters(architecture: Architecture, settings: TrainSettings) -> int:
+    """What is trained of the whole model."""
+    if settings.lora is None:
+        return parameters(architecture)
+    return trained_with_lora(architecture, settings.lora, tensor=1, pipeline=1)
+
+
+def trained_with_lora(architecture: Architecture, lora: LoraSettings, tensor: int, pipeline: int) -> int:
+    """What LoRA trains on the fullest process: A and B, and where asked for embedding and norms."""
+    a = architecture
+    embedding = a.vocab_size // tensor * a.hidden_size * lora.train_embeddings
+    norms = (a.hidden_size + norm_parameters(a) * -(-a.num_layers // pipeline)) * lora.train_norms
+    return adapter_parameters(a, lora, tensor, pipeline) + embedding + norms
+
+
+def adapter_parameters(architecture: Architecture, lora: LoraSettings, tensor: int, pipeline: int) -> int:
+    """A and B on the fullest process: the one that has W's cut side is cut as W is."""
+    layer = 0
+    for target in lora.targets:
+        outputs, inputs = matrix_shape(architecture, target)
+        cut, whole = (inputs, outputs) if target in CUT_BY_INPUTS else (outputs, inputs)
+        layer += lora.rank * (cut // tensor + whole)
+    return layer * -(-architecture.num_layers // pipeline)
+
+
+def matrix_shape(architecture: Architecture, target: Target) -> tuple[int, int]:
+    """Outputs and inputs of a matrix that LoRA can adapt."""
+    a = architecture
+    queries, keys = a.num_attention_heads * a.head_dim, a.num_key_value_heads * a.head_dim
+    outputs = {"q_proj": queries, "k_proj": keys, "v_proj": keys, "gate_proj": a.ffn_hidden_size}
+    outputs["up_proj"] = a.ffn_hidden_size
+    inputs = {"o_proj": queries, "down_proj": a.ffn_hidden_size}
+    return outputs.get(target, a.hidden_size), inputs.get(target, a.hidden_size)
 
 
 def parameters(architecture: Architecture) -> int:
@@ -97,7 +152,14 @@ def layer_parameters(architecture: Architecture, tensor: int) -> int:
     a = architecture
     qkv = (a.num_attention_heads + 2 * a.num_key_value_heads) * a.head_dim // tensor
     matrices = (qkv + a.num_attention_heads * a.head_dim // tensor + 3 * a.ffn_hidden_size // tensor) * a.hidden_size
-    return matrices + qkv * a.qkv_bias + 2 * a.hidden_size + 2 * a.head_dim * a.qk_norm
+    biases = qkv * a.qkv_bias + a.hidden_size * a.attention_bias
+    biases += (2 * a.ffn_hidden_size // tensor + a.hidden_size) * a.mlp_bias
+    return matrices + biases + norm_parameters(a)
+
+
+def norm_parameters(architecture: Architecture) -> int:
+    """Weights of a layer's norms."""
+    return 2 * architecture.hidden_size + 2 * architecture.head_dim * architecture.qk_norm
 
 
 def activation_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
@@ -106,7 +168,7 @@ def activation_bytes(architecture: Architecture, settings: TrainSettings, row_to
     tokens = row_tokens // settings.layout.context
     layer = layer_activation_bytes(architecture, settings) * tokens
     # Its output is the head's, which makes its gradients at once and keeps nothing.
-    final_norm = norm_bytes(architecture.hidden_size, settings.dtype, residual_size(settings), output=False) * tokens
+    final_norm = norm_bytes(architecture.hidden_size, settings, residual_size(settings), output=False) * tokens
     if settings.recompute == "full":
         # Every layer's input, and one layer's activations while its backward pass runs.
         return layers * tokens * architecture.hidden_size * residual_size(settings) + layer + final_norm
@@ -128,50 +190,68 @@ def residual_size(settings: TrainSettings) -> int:
 def layer_activation_bytes(architecture: Architecture, settings: TrainSettings) -> int:
     """What one layer keeps of a local token: two norms, q, k, v, attention's output, the MLP's three.
 
-    Keys and values are those of all context ranks: attention gathers them.
+    Keys and values are those of all context ranks: attention gathers them. A frozen linear without a LoRA update keeps
+    nothing of its input.
     """
     a, layout, size = architecture, settings.layout, BYTES[settings.dtype]
     hidden = a.hidden_size // (layout.tensor if layout.sequence_parallel else 1)
     heads = a.num_attention_heads // layout.tensor
     queries, keys = heads * a.head_dim, a.num_key_value_heads * a.head_dim // layout.tensor
     # The core attention's own output and one log-sum a head, and once more as the output projection's input.
-    outputs = 2 * queries * size + heads * FP32
+    outputs = (1 + keeps_input(settings, "o_proj")) * queries * size + heads * FP32
     attention = (queries + 2 * keys * layout.context) * size + outputs
-    attention += norm_bytes(queries + keys, settings.dtype, size) if a.qk_norm else 0
-    norms = 2 * norm_bytes(hidden, settings.dtype, residual_size(settings))
-    return norms + attention + 3 * a.ffn_hidden_size // layout.tensor * size
+    attention += norm_bytes(queries + keys, settings, size) if a.qk_norm else 0
+    before_attention = keeps_input(settings, "q_proj", "k_proj", "v_proj")
+    before_mlp = keeps_input(settings, "gate_proj", "up_proj")
+    norms = sum(
+        norm_bytes(hidden, settings, residual_size(settings), output=kept) for kept in (before_attention, before_mlp)
+    )
+    mlp = (2 + keeps_input(settings, "down_proj")) * a.ffn_hidden_size // layout.tensor * size
+    inner = settings.lora.rank * len(settings.lora.targets) * size if settings.lora else 0
+    return norms + attention + mlp + inner
 
 
-def norm_bytes(hidden: int, dtype: str, input_size: int, *, output: bool = True) -> int:
-    """What an RMSNorm keeps of a token: its input, its root mean square, in fp32 the normed input too, its output."""
+def keeps_input(settings: TrainSettings, *matrices: Target) -> bool:
+    """Whether one of a linear's matrices learns, or its update: that takes the linear's input."""
+    return settings.lora is None or bool({*matrices} & {*settings.lora.targets})
+
+
+def norm_bytes(hidden: int, settings: TrainSettings, input_size: int, *, output: bool = True) -> int:
+    """What an RMSNorm keeps of a token: its input, its root mean square, in fp32 the normed input too, its output.
+
+    The normed input is there for the norm's weight, where that learns.
+    """
+    learns = settings.lora is None or settings.lora.train_norms
     # On a CPU a 16-bit norm keeps that as well; nobody plans for one.
-    normed = FP32 if dtype == "float32" else 0
-    return hidden * (input_size + normed + BYTES[dtype] * output) + FP32
+    normed = FP32 if settings.dtype == "float32" and learns else 0
+    return hidden * (input_size + normed + BYTES[settings.dtype] * output) + FP32
 
 
 def loss_bytes(architecture: Architecture, settings: TrainSettings, row_tokens: int) -> int:
-    """The head's peak: two chunks of fp32 logits, its weight gradient in fp32, the hidden states' gradient."""
+    """The head's peak: two chunks of fp32 logits, its weight gradient in fp32 (if any), the hidden states' gradient."""
     layout, a = settings.layout, architecture
     tokens, vocabulary = row_tokens // layout.context, a.vocab_size // layout.tensor
     logits = min(max(LOGITS_PER_CHUNK, vocabulary), tokens * vocabulary)
-    return (2 * logits + vocabulary * a.hidden_size) * FP32 + tokens * a.hidden_size * BYTES[settings.dtype]
+    learns = settings.lora is None or (settings.lora.train_embeddings and a.tie_word_embeddings)
+    return (2 * logits + learns * vocabulary * a.hidden_size) * FP32 + tokens * a.hidden_size * BYTES[settings.dtype]
 
 
 def checkpoint_bytes(architecture: Architecture, settings: TrainSettings) -> int:
-    """One checkpoint on disk: the weights, and Adam's fp32 weights and moments."""
-    return parameters(architecture) * (BYTES[settings.dtype] + ADAM_ON_DISK)
+    """One checkpoint on disk: the trained weights, and Adam's fp32 weights and moments."""
+    return trained_parameters(architecture, settings) * (BYTES[settings.dtype] + ADAM_ON_DISK)
 
 
 def staged_bytes(architecture: Architecture, settings: TrainSettings) -> int:
-    """The copy that the fullest process writes from with checkpoint_async: its weights, its share of Adam's state."""
+    """What the fullest process copies for checkpoint_async to write: what it trains, its share of Adam's state."""
     layout = settings.layout
-    own = parameters_of_rank(architecture, layout.tensor, layout.pipeline)
+    own = trained_of_rank(architecture, settings)
     return own * BYTES[settings.dtype] + own * ADAM_ON_DISK // (layout.data_parallel * layout.context)
 
 
 def export_bytes(architecture: Architecture, settings: TrainSettings) -> int:
-    """The exported model on disk."""
-    return parameters(architecture) * BYTES[settings.dtype]
+    """The exported model on disk, with LoRA's adapter beside the merged weights."""
+    adapter = trained_parameters(architecture, settings) if settings.lora else 0
+    return (parameters(architecture) + adapter) * BYTES[settings.dtype]
 
 
 def layout_line(layout: LayoutSettings) -> str:

@@ -25,6 +25,7 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint import ARCHITECTURE_NAME, complete_folder, writing
 from megatron_cdt.engine.checkpoint_writer import PlannedSave, plan_save
 from megatron_cdt.engine.device import device, megatron_calls
+from megatron_cdt.engine.lora.record import LORA_NAME, record_text
 from megatron_cdt.training.checkpoint import (
     DIGESTS,
     PROGRESS,
@@ -47,6 +48,7 @@ class Save:
     planned: PlannedSave
     architecture: Architecture
     progress: Progress
+    lora: str | None  # the text of lora.json, where there are adapters
 
     @property
     def unfinished(self) -> Path:
@@ -97,7 +99,14 @@ def plan(folder: Path, state: TrainingState, progress: Progress) -> Save:
     with writing(target):
         first_rank_alone(lambda: (remove_leftovers(folder), unfinished.mkdir(parents=True)))
         with megatron_calls():
-            return Save(target, plan_save(sharded_state(state), unfinished), state.architecture, progress)
+            planned = plan_save(sharded_state(state), unfinished)
+    return Save(target, planned, state.architecture, progress, lora_text(state, target))
+
+
+def lora_text(state: TrainingState, target: Path) -> str | None:
+    """What is said of the adapters beside the checkpoint `target`."""
+    lora = state.ddp.module.lora
+    return record_text(lora, target, state.start, state.start_sha256) if lora else None
 
 
 def write_own_files(save: Save) -> Written:
@@ -140,17 +149,20 @@ def give_name(save: Save, digests: dict[str, str], keep: int) -> None:
     unfinished, folder = save.unfinished, save.target.parent
     shared = [path for path in sorted(unfinished.iterdir()) if not path.name.startswith("__")]
     digests = digests | {path.name: sha256_file(path) for path in shared}
-    complete_folder(unfinished, save.architecture, partial(add_progress, progress=save.progress, digests=digests))
+    complete_folder(unfinished, save.architecture, partial(add_progress, save=save, digests=digests))
     replace_folder(unfinished, save.target)
     sync_folder(folder)
     for old in checkpoints_in(folder)[keep:]:
         discard(old)
 
 
-def add_progress(folder: Path, *, progress: Progress, digests: dict[str, str]) -> None:
-    """Add how far the run is, and what every file must hash to."""
-    (folder / PROGRESS).write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
-    digests = digests | {name: sha256_file(folder / name) for name in (PROGRESS, ARCHITECTURE_NAME)}
+def add_progress(folder: Path, *, save: Save, digests: dict[str, str]) -> None:
+    """Add how far the run is, which adapters it has, and what every file must hash to."""
+    (folder / PROGRESS).write_text(json.dumps(asdict(save.progress)) + "\n", encoding="utf-8")
+    if save.lora:
+        (folder / LORA_NAME).write_text(save.lora, encoding="utf-8")
+    added = (PROGRESS, ARCHITECTURE_NAME, *([LORA_NAME] if save.lora else []))
+    digests = digests | {name: sha256_file(folder / name) for name in added}
     (folder / DIGESTS).write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from contracts.settings import Settings
+from megatron_cdt.engine.lora import LoraSettings
 from megatron_cdt.engine.options import Layout, Recompute
 from megatron_cdt.objectives.registry import MethodSettings
 
@@ -69,7 +70,12 @@ class TrainSettings(MethodSettings):
     adam_eps: float = Field(default=1e-8, gt=0, description="added to Adam's root mean square of the gradient")
     weight_decay: float = Field(default=0.1, ge=0, description="decoupled decay of matrices, per unit learning rate")
     clip_grad: float = Field(default=1.0, ge=0, description="largest global gradient norm; 0 clips nothing")
-    seed: int = Field(default=1234, ge=0, lt=2**63, description="decides the order of the rows")
+    seed: int = Field(
+        default=1234,
+        ge=0,
+        lt=2**63,
+        description="decides the order of the rows, and with lora the first values of its A",
+    )
     dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="dtype of weights and activations")
     recompute: Recompute = Field(
         default="none", description="layers computed again in the backward pass to save memory: none, selective, full"
@@ -77,6 +83,9 @@ class TrainSettings(MethodSettings):
     cpu_threads: int = Field(default=1, ge=1, description="threads per process without a GPU; sums depend on it")
     deterministic: bool = Field(
         default=True, description="the same bytes again on the same machine and layout; refuses what cannot promise it"
+    )
+    lora: LoraSettings | None = Field(
+        default=None, description="train low-rank updates of some matrices (LoRA) in place of all weights; null: all"
     )
     layout: LayoutSettings = Field(default=LayoutSettings(), description="how processes share the model and the rows")
     checkpoint_interval: int = Field(
@@ -125,6 +134,10 @@ class TrainSettings(MethodSettings):
             raise ValueError(
                 f"min_learning_rate {self.min_learning_rate} is above learning_rate {self.learning_rate}; "
                 f"lower it, or set both to the same value for a constant rate"
+            )
+        if self.method == "cdt" and self.cdt.detect_through == "base" and self.lora is None:
+            raise ValueError(
+                "cdt.detect_through base means the model without its LoRA updates, and lora is null; set it"
             )
         if not all(0 <= beta < 1 for beta in self.adam_betas):
             raise ValueError(f"adam_betas {self.adam_betas} must lie in [0, 1)")

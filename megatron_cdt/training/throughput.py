@@ -10,9 +10,11 @@ import torch
 from contracts.packs import PackReader
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.device import has_gpu
+from megatron_cdt.objectives.objective import row_work
 from megatron_cdt.objectives.registry import objective_class
-from megatron_cdt.objectives.row import NO_LABEL, whole_row
+from megatron_cdt.objectives.row import NO_LABEL, WholeRow, whole_row
 from megatron_cdt.training.data_order import rows_of_step
+from megatron_cdt.training.memory import adapter_parameters
 from megatron_cdt.training.settings import TrainSettings
 
 # Part of the device's name: dense TFLOP/s of bf16 and of fp32 without TF32, from NVIDIA's data sheets. First match.
@@ -32,10 +34,23 @@ def step_flops(architecture: Architecture, pack: PackReader, settings: TrainSett
     """Operations of an optimizer step, over all processes; a row without labels is not computed."""
     rows = rows_of_step(step, num_rows=len(pack), batch_rows=settings.global_batch_rows, seed=settings.seed)
     wholes = (whole_row(pack.row(index)) for index in rows)
-    method = objective_class(settings.method)
-    return sum(
-        method.row_flops(architecture, row, settings.section) for row in wholes if (row.labels_N != NO_LABEL).any()
-    )
+    return sum(row_flops(architecture, row, settings) for row in wholes if (row.labels_N != NO_LABEL).any())
+
+
+def row_flops(architecture: Architecture, row: WholeRow, settings: TrainSettings) -> float:
+    """Operations of one row's step, over all processes that share it.
+
+    With LoRA the one pass that learns makes no gradient of a frozen matrix, and A and B have theirs; what they add to a
+    method's other passes, under a hundredth of those, is left out.
+    """
+    method, lora = objective_class(settings.method), settings.lora
+    whole = method.row_flops(architecture, row, settings.section)
+    if lora is None:
+        return whole
+    step, tokens = row_work(architecture, row), sum(tokens for _, tokens in row.segments())
+    head_learns = lora.train_embeddings and architecture.tie_word_embeddings
+    updates = 6 * adapter_parameters(architecture, lora, tensor=1, pipeline=1) * tokens
+    return whole - step.linear - (0 if head_learns else step.head) + updates
 
 
 def device_peak_tflops(dtype: str) -> float | None:

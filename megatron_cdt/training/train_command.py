@@ -22,8 +22,10 @@ from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.checkpoint import CHECKPOINTS_NAME, load_model_checkpoint
 from megatron_cdt.engine.device import has_gpu
 from megatron_cdt.engine.fp8 import check_fp8
+from megatron_cdt.engine.lora.adapters import add_adapters
 from megatron_cdt.engine.model import LanguageModel, ModelOptions, build_model
 from megatron_cdt.engine.parallel import start_processes, stop_processes
+from megatron_cdt.huggingface.fresh import initialize_adapters
 from megatron_cdt.huggingface.weights import save_model
 from megatron_cdt.stop_signals import RESUME_EXIT_CODE
 from megatron_cdt.training.checkpoint import Progress, TrainingState, gather, load_newest_checkpoint
@@ -168,9 +170,14 @@ def model_to_train(architecture: Architecture, settings: TrainSettings, groups) 
 def resume_or_start(folder: Path, inputs: Inputs, settings: TrainSettings, groups) -> tuple[TrainingState, Progress]:
     """Model and optimizer as the newest whole checkpoint left them, or as the start checkpoint has them."""
     model = model_to_train(inputs.architecture, settings, groups)
+    if settings.lora:
+        add_adapters(model, settings.lora, groups)
+        initialize_adapters(model, inputs.architecture, settings.seed, groups)
     load_model_checkpoint(model, inputs.start, groups)
     ddp = wrap_model(model, groups)
-    state = TrainingState(ddp, build_optimizer(ddp, settings, groups), inputs.architecture, groups)
+    optimizer = build_optimizer(ddp, settings, groups)
+    start_sha256 = gather(read_fingerprint(folder)["start"] if dist.get_rank() == 0 else None)[0]
+    state = TrainingState(ddp, optimizer, inputs.architecture, groups, inputs.start, start_sha256)
     progress = load_newest_checkpoint(folder / CHECKPOINTS_NAME, state) or Progress()
     if dist.get_rank() == 0:
         cut_records_back(folder, progress.step)
@@ -205,7 +212,7 @@ def describe(unfinished: Path, done_text: str, done: dict, fingerprint: dict) ->
     manifest = build_manifest(
         stage="train",
         inputs={name: fingerprint[name] for name in ("start", "data", "validation", "tokenizer")},
-        outputs=describe_files(unfinished.iterdir()),
+        outputs=describe_files((path for path in unfinished.rglob("*") if path.is_file()), unfinished),
         settings=fingerprint["settings"],
         code={"code_roots": list(code_roots(fingerprint["settings"]["method"])), "code_sha256": fingerprint["code"]},
         counts={"steps": done["step"], "rows": done["consumed_rows"], "tokens": done["consumed_tokens"]},

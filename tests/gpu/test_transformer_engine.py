@@ -11,11 +11,15 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.lora import TARGETS, LoraSettings
+from megatron_cdt.engine.lora.adapters import adapters_of, add_adapters, is_adapter
 from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.engine.norm import rms_norm
 from megatron_cdt.engine.transformer_engine import FusedAttention
 from megatron_cdt.huggingface.config import write_config
-from megatron_cdt.huggingface.fresh import initialize_weights
+from megatron_cdt.huggingface.fresh import initialize_adapters, initialize_weights
+from megatron_cdt.huggingface.names import tensor_shapes
+from megatron_cdt.huggingface.weights import fill, whole_tensors
 from megatron_cdt.objectives.cdt import DETECTION_IN_FP8, CdtSettings
 from megatron_cdt.objectives.cdt.objective import ContextDenoising, detect
 from megatron_cdt.objectives.ce import CrossEntropy
@@ -180,3 +184,35 @@ def test_the_norm_is_its_formula_for_a_stream_of_either_width(stream):
     pairs = [(output, expected), (hidden.grad, exact[0].grad), (weight.grad, exact[1].grad)]
     for given, right in pairs:
         assert ((given - right).norm() / right.norm()).item() < 5e-3
+
+
+def test_with_lora_the_layers_compute_what_merged_weights_do_and_only_updates_learn(groups, row):
+    adapted, merged = model_of(groups), model_of(groups)
+    base = step(CrossEntropy(groups), model_of(groups), row)[0]
+    add_adapters(adapted, LoraSettings(targets=TARGETS), groups)
+    initialize_adapters(adapted, ARCHITECTURE, 7, groups)
+    with torch.no_grad():
+        for _, adapter in adapters_of(adapted):
+            for b in adapter.B.values():
+                torch.nn.init.normal_(b, std=0.3)
+        shapes = tensor_shapes(ARCHITECTURE)
+        whole = {name: each.cpu() for name, each in zip(shapes, whole_tensors(adapted, groups, shapes), strict=True)}
+    fill(merged, Whole(whole), groups)
+    loss, _, gradients = step(ContextDenoising(groups, CdtSettings(detect_through="base")), adapted, row)
+    assert {name for name, each in gradients.items() if each is not None} == {
+        name for name in gradients if is_adapter(name)
+    }
+    plain, expected = (step(CrossEntropy(groups), model, row)[0] for model in (adapted, merged))
+    assert torch.isfinite(loss)
+    print(f"{plain:.2f} with updates, {expected:.2f} merged, {base:.2f} without")
+    assert abs(plain - expected) < 0.05 * abs(plain - base)
+
+
+class Whole:
+    """Tensors by their Hugging Face names, for one process."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor]) -> None:
+        self.tensors = tensors
+
+    def read(self, name: str, axis=None, rank=0, size=1) -> torch.Tensor:
+        return self.tensors[name]

@@ -9,6 +9,7 @@ from contracts.errors import InputError
 from contracts.settings import load_settings
 from contracts.yaml_files import yaml_object
 from megatron_cdt import plan_command
+from megatron_cdt.engine.lora import LoraSettings
 from megatron_cdt.huggingface.config import read_architecture
 from megatron_cdt.objectives.registry import METHODS
 from megatron_cdt.training.measured_speed import LLAMA_3_8B, MEASURED, TERA, tokens_per_second
@@ -106,12 +107,24 @@ def test_the_configuration_that_it_writes_is_a_valid_one(plan, tmp_path):
     assert settings.train.steps == round(1e9 / (64 * 65536))
 
 
+def test_with_lora_one_gpu_holds_what_full_training_needs_many_for(plan, tmp_path):
+    path = tmp_path / "my.yaml"
+    said = plan(gpus=1, lora=8, method="ce", length=8192, rows=8, write=path)
+    assert "ce with LoRA of rank 8" in said
+    settings = load_settings(Configuration, json.dumps(yaml_object(path)))
+    assert settings.train.lora == LoraSettings(rank=8, alpha=16)
+    assert settings.train.learning_rate == 1e-4
+    with pytest.raises(InputError, match="nothing fits"):
+        plan(gpus=1, method="ce", length=8192, rows=8)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         ({"gpus": 1, "gpu": "A100"}, "nothing fits: the leanest layout needs "),
         ({"gpus": 7}, "no layout divides this model"),
         ({"gpu": "T4"}, "its peak is not listed"),
+        ({"lora": 0}, "--lora 0: must be above 0"),
         ({"length": 0}, "--length 0: must be above 0"),
         ({"write": "my.json"}, "a configuration ends in .yaml"),
         ({"model": "no/such"}, "no/such"),

@@ -179,6 +179,18 @@ def test_a_given_model_s_start_draws_no_weights():
     assert json.loads(plan_of(model={**WHOLE_RUN["model"], "seed": 5}).start_settings())["seed"] == 5
 
 
+def test_the_files_of_a_given_model_and_of_its_adapter_are_inputs_of_the_start(tmp_path):
+    for name in ("model", "adapter"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text(name)
+    given = {"hugging_face": str(tmp_path / "model"), "adapter": str(tmp_path / "adapter")}
+    assert plan_of(model=given).given_model() == {
+        "hugging_face": [str(tmp_path / "model/weights")],
+        "adapter": [str(tmp_path / "adapter/weights")],
+    }
+    assert plan_of(model=given | {"adapter": None}).given_model().keys() == {"hugging_face"}
+
+
 @pytest.mark.parametrize("benchmark", ["perplexity", "longppl"])
 def test_the_first_reports_of_a_file_are_not_drawn(benchmark):
     section = configuration()["eval"]

@@ -55,6 +55,11 @@ class CdtSettings(SectionSettings):
         description="numbers of the detection pass: the model's dtype, or fp8 (a GPU with TransformerEngine; faster, "
         "its mask differs a little)",
     )
+    detect_through: Literal["adapted", "base"] = Field(
+        default="adapted",
+        description="with train.lora: the model that detects, with its LoRA updates or without them (as the authors' "
+        "code does)",
+    )
     control: ControlSettings = Field(
         default=ControlSettings(), description="for experiments: move other tokens, or elsewhere, by the same rule"
     )

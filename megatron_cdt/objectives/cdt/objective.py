@@ -20,6 +20,7 @@ from torch import Tensor
 
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.engine.fp8 import fp8_layers
+from megatron_cdt.engine.lora.adapters import without_adapters
 from megatron_cdt.engine.model import LanguageModel
 from megatron_cdt.engine.options import Fp8Pass
 from megatron_cdt.engine.parallel import sum_over
@@ -109,6 +110,7 @@ class ContextDenoising(Objective):
             reduction=self.settings.reduction,
             groups=self.groups,
             fp8=self.settings.fp8_pass,
+            through_base=self.settings.detect_through == "base",
         )
         detached = self.settings.embedding_gradient == "detached"
         denoisings = [self.denoising_of(model, *of_row) for of_row in zip(rows, embeddings, detections, strict=True)]
@@ -209,8 +211,12 @@ def detect_in_rows(
     reduction: str,
     groups: ProcessGroupCollection,
     fp8: Fp8Pass | None = None,
+    through_base: bool = False,
 ) -> list[Detection]:
-    """The same for rows with their embeddings; the stages of a pipeline work on different ones at a time."""
+    """The same for rows with their embeddings; the stages of a pipeline work on different ones at a time.
+
+    `through_base`: LoRA's updates are left out.
+    """
     leaves = [embeddings_TBH.detach().requires_grad_() for embeddings_TBH in embeddings]
     sums: list[Tensor] = []
 
@@ -221,7 +227,8 @@ def detect_in_rows(
             yield loss_sum / row.num_labels if reduction == "mean" else loss_sum
 
     numbers = fp8_layers(model, fp8) if fp8 else contextlib.nullcontext()
-    with frozen(model), torch.enable_grad(), numbers:
+    updates = without_adapters(model) if through_base else contextlib.nullcontext()
+    with frozen(model), torch.enable_grad(), numbers, updates:
         # backward(), not autograd.grad(): recomputed layers allow no other, and the leaf is all that takes a gradient.
         learn_in_order(losses(), groups)
     detected = zip(rows, leaves, sums, strict=True)

@@ -19,6 +19,7 @@ from tests.megatron_cdt.huggingface.models import YARN, random_model, random_row
 LENGTH = 32
 YARN_ROPE = {"rope_parameters": YARN | {"rope_theta": 1e6}}
 MODELS = {
+    "llama": ("llama", {"attention_bias": True, "mlp_bias": True}),
     "mistral": ("mistral", {}),
     "qwen2": ("qwen2", YARN_ROPE | {"tie_word_embeddings": True}),
     "qwen3": ("qwen3", YARN_ROPE),

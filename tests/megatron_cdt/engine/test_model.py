@@ -39,6 +39,10 @@ SEGMENTS = [24, 4, 96, 20]
         {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}},
         {"rope_parameters": LLAMA3 | {"rope_theta": 500000.0}},
         {"rope_parameters": YARN | {"rope_theta": 500000.0}},
+        {"rope_parameters": YARN | {"rope_theta": 500000.0, "truncate": False}},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+        {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True},
         {"rope_parameters": YARN | {"rope_theta": 500000.0, "attention_factor": 0.7, "beta_fast": 9, "beta_slow": 2}},
     ],
     ids=lambda changes: "-".join(changes) + str(changes.get("rope_parameters", {}).get("rope_type", "")) or "gqa",
@@ -66,6 +70,7 @@ def test_a_row_that_a_window_holds_scores_as_in_transformers_and_a_longer_one_wo
         ("mistral", {"head_dim": 10}),
         ("qwen2", {"tie_word_embeddings": True}),
         ("qwen2", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
+        ("qwen3", {"attention_bias": True}),
         ("qwen3", {"hidden_size": 40, "tie_word_embeddings": True, "rms_norm_eps": 0.1}),
         ("qwen3", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
     ],
@@ -141,6 +146,7 @@ def gathered(part, group):
 
 SHARED = {
     "llama": ("llama", {"rope_parameters": LLAMA3 | {"rope_theta": 5e5}}),
+    "llama-biases": ("llama", {"attention_bias": True, "mlp_bias": True}),
     "mistral": ("mistral", {}),
     "qwen2": ("qwen2", {"rope_parameters": YARN | {"rope_theta": 1e6}}),
     "qwen2-tied": ("qwen2", {"tie_word_embeddings": True}),

@@ -65,6 +65,7 @@ architectures = st.builds(
             factor=st.floats(1, 64),
             beta_slow=st.floats(0.5, 2),
             attention_factor=st.none() | st.floats(0.5, 2),
+            truncate=st.booleans(),
             original_max_position_embeddings=st.integers(1, 9999),
         ),
     ),
@@ -87,7 +88,31 @@ def test_what_is_written_reads_as_the_same_architecture(tmp_path_factory, archit
     assert read_architecture(folder) == architecture
 
 
-SCALINGS = [None, {"rope_type": "linear", "factor": 2.0}, STRETCH | {"rope_type": "llama3"}, YARN]
+@pytest.mark.parametrize(
+    ("family", "biases"),
+    [
+        ("llama", {"attention_bias": True}),
+        ("llama", {"attention_bias": True, "mlp_bias": True}),
+        ("llama", {"mlp_bias": True}),
+        ("qwen3", {"attention_bias": True}),
+    ],
+)
+def test_biases_are_read_and_written(tmp_path, family, biases):
+    architecture = read(tmp_path, model_type=family, **FAMILIES[family] | biases)
+    assert {key: getattr(architecture, key) for key in biases} == biases
+    (tmp_path / "config.json").write_text(json.dumps(write_config(architecture, 1, 2)))
+    assert read_architecture(tmp_path) == architecture
+    config = AutoConfig.from_pretrained(tmp_path)
+    assert {key: getattr(config, key) for key in biases} == biases
+
+
+SCALINGS = [
+    None,
+    {"rope_type": "linear", "factor": 2.0},
+    STRETCH | {"rope_type": "llama3"},
+    YARN,
+    YARN | {"truncate": False},
+]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -187,14 +212,13 @@ def test_what_config_json_leaves_out_is_what_transformers_takes(tmp_path, family
         ({"model_type": "qwen2", "num_experts": 8}, "num_experts 8"),
         ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window true"),
         ({"model_type": "qwen3", "layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
-        ({"model_type": "qwen3", "attention_bias": True}, "attention_bias true"),
+        ({"model_type": "qwen3", "mlp_bias": True}, "mlp_bias true"),
+        ({"model_type": "mistral", "sliding_window": None, "attention_bias": True}, "attention_bias true"),
         ({"model_type": "qwen2", "dual_chunk_attention_config": {"chunk_size": 9}}, "dual_chunk_attention_config"),
         ({"model_type": "qwen3", "hidden_act": "gelu"}, 'hidden_act "gelu"'),
         ({"sliding_window": 1024}, "sliding_window 1024"),
         ({"model_type": None}, "supported: llama"),
         ({"model_type": "mistral", "sliding_window": 0}, "sliding_window"),
-        ({"attention_bias": True}, "attention_bias true"),
-        ({"mlp_bias": True}, "mlp_bias true"),
         ({"hidden_act": "gelu"}, 'hidden_act "gelu"'),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
@@ -205,7 +229,7 @@ def test_what_config_json_leaves_out_is_what_transformers_takes(tmp_path, family
         ({"rope_scaling": {"rope_type": "longrope", "long_factor": [1.0]}}, "'longrope' is not supported"),
         ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "yarn needs original_max_position_embeddings"),
         ({"rope_parameters": YARN | {"mscale": 0.7, "mscale_all_dim": 0.7}}, "yarn with mscale 0.7"),
-        ({"rope_parameters": YARN | {"truncate": False}}, "yarn with truncate False"),
+        ({"rope_parameters": YARN | {"truncate": None}}, "yarn with truncate null"),
         ({"rope_parameters": YARN | {"beta_fast": 1, "beta_slow": 32}}, "beta_fast 1.0 must be above beta_slow 32.0"),
         ({"rope_parameters": {"full_attention": {"rope_type": "default"}}}, "one flat object"),
         ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_type llama3 needs low_freq_factor"),

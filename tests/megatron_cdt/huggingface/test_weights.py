@@ -18,6 +18,8 @@ from megatron_cdt.huggingface.weights import load_weights, save_model
 from tests.megatron_cdt.distributed import run_distributed, start_layout
 from tests.megatron_cdt.huggingface.models import CLASSES, random_llama, random_model
 
+BIASES = {"attention_bias": True, "mlp_bias": True}
+
 
 def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
     return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
@@ -47,8 +49,10 @@ def test_every_tensor_comes_out_as_it_went_in(tmp_path, groups, dtype, tied):
     assert ("lm_head.weight" in tensors_of(tmp_path / "out")) == (not tied)
 
 
-@pytest.mark.parametrize("changes", [{"num_key_value_heads": 6}, {"num_key_value_heads": 1}, {"head_dim": 14}], ids=str)
-def test_every_grouping_of_heads_comes_out_as_it_went_in(tmp_path, groups, changes):
+@pytest.mark.parametrize(
+    "changes", [{"num_key_value_heads": 6}, {"num_key_value_heads": 1}, {"head_dim": 14}, BIASES], ids=str
+)
+def test_every_grouping_of_heads_and_every_bias_comes_out_as_it_went_in(tmp_path, groups, changes):
     random_llama(tmp_path / "in", **changes)
     through_megatron(tmp_path / "in", tmp_path / "out", groups)
     assert_same_tensors(tmp_path / "in", tmp_path / "out")

@@ -34,6 +34,21 @@ def test_it_prints_what_the_run_takes_and_writes_nothing(job, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_with_lora_it_counts_what_is_trained(job, tmp_path, capsys):
+    def told(**changes: object) -> str:
+        assert dry(job, tmp_path / "run", **changes) == 0
+        return capsys.readouterr().out
+
+    full, lora = told(), told(lora={"rank": 2, "train_norms": True})
+    # A and B of 2 layers, each 2 x (32 + 32) for q and o, 2 x (32 + 16) for k and v; 5 norms of 32.
+    assert "1,056 trained: LoRA of rank 2 on q_proj, k_proj, v_proj, o_proj; whole: norms" in lora
+    gradients, adam = (
+        [float(line.split()[0]) for line in text.splitlines() if line.endswith(("gradients", "adam"))]
+        for text in (lora, full)
+    )
+    assert gradients < [0.1 * size for size in adam]
+
+
 def test_its_tokens_and_checkpoint_bytes_are_those_of_the_run(job, tmp_path, capsys):
     assert dry(job, tmp_path / "run") == 0
     told = capsys.readouterr().out

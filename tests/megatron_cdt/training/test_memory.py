@@ -5,10 +5,18 @@ import pytest
 import torch
 
 from megatron_cdt.architecture import Architecture
+from megatron_cdt.engine.lora import TARGETS
+from megatron_cdt.engine.lora.adapters import add_adapters
 from megatron_cdt.engine.model import ModelOptions, build_model
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
 from megatron_cdt.training.measured_speed import LLAMA_3_8B
-from megatron_cdt.training.memory import activation_bytes, layer_activation_bytes, parameters, rank_memory
+from megatron_cdt.training.memory import (
+    activation_bytes,
+    layer_activation_bytes,
+    parameters,
+    rank_memory,
+    trained_parameters,
+)
 from megatron_cdt.training.settings import TrainSettings
 
 TOKENS = 256
@@ -89,7 +97,62 @@ def test_the_estimate_of_an_8b_model_is_near_what_a_gpu_took(tokens, recompute, 
     assert estimated / 2**20 == pytest.approx(mebibytes, rel=0.12)
 
 
-@pytest.mark.parametrize("changes", [{"family": "qwen2"}, {"family": "qwen3"}, {"tie_word_embeddings": True}])
+@pytest.mark.parametrize("recompute", ["none", "full"])
+@pytest.mark.parametrize("lora", [{}, {"targets": ["up_proj"], "train_norms": True}, {"targets": TARGETS}], ids=str)
+def test_activations_with_lora_are_within_a_tenth_too(groups, lora, recompute):
+    shape, wanted = architecture(family="qwen3"), settings(lora=lora, recompute=recompute)
+    model = build_model(shape, groups, ModelOptions(recompute=recompute))
+    add_adapters(model, wanted.lora, groups)
+    estimated = activation_bytes(shape, wanted, TOKENS)
+    if recompute == "full":
+        estimated -= layer_activation_bytes(shape, wanted) * TOKENS
+    assert estimated == pytest.approx(kept_bytes(model, groups), rel=0.1)
+
+
+def test_lora_of_rank_8_on_an_8b_shape_takes_less_than_half_of_full_trainings_bytes():
+    def total(**changes: object) -> int:
+        wanted = settings(dtype="bfloat16", recompute="full", global_batch_rows=1, **changes)
+        return rank_memory(LLAMA_3_8B, wanted, 8192).total
+
+    assert total(lora={"rank": 8}) < 0.5 * total()
+    assert total(lora={"rank": 8}) > 2 * parameters(LLAMA_3_8B)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+@pytest.mark.parametrize(
+    "lora", [{}, {"targets": TARGETS, "train_embeddings": True, "train_norms": True}], ids=["attention", "everything"]
+)
+def test_what_lora_trains_is_counted_as_the_model_has_it(groups, family, lora):
+    shape, wanted = architecture(family=family), settings(lora=lora)
+    model = build_model(shape, groups)
+    add_adapters(model, wanted.lora, groups)
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    assert trained_parameters(shape, wanted) == trained
+    memory = rank_memory(shape, wanted, TOKENS)
+    assert (memory.weights, memory.gradients, memory.adam) == (
+        4 * sum(weight.numel() for weight in model.parameters()),
+        4 * trained,
+        8 * trained,
+    )
+    full = rank_memory(shape, settings(), TOKENS)
+    assert memory.loss < full.loss
+    if wanted.lora.targets != TARGETS:
+        # The inputs of the frozen MLP are not kept.
+        assert memory.activations < full.activations
+    half = rank_memory(shape, settings(lora=lora, layout={"processes": 2, "tensor": 2}), TOKENS)
+    assert trained / 2 < half.gradients / 4 < trained
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"family": "qwen2"},
+        {"family": "qwen3"},
+        {"tie_word_embeddings": True},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+    ],
+)
 def test_parameters_are_those_of_the_built_model(groups, changes):
     shape = architecture(**changes)
     assert parameters(shape) == sum(weight.numel() for weight in build_model(shape, groups).parameters())

@@ -5,12 +5,14 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from megatron_cdt.engine.lora.adapters import add_adapters
+from megatron_cdt.engine.model import build_model
 from megatron_cdt.objectives.registry import build_objective, objective_class
 from megatron_cdt.objectives.row import WholeRow, cut_row, next_tokens
 from megatron_cdt.objectives.work import forward_work
 from megatron_cdt.training.measured_speed import LLAMA_3_8B
 from megatron_cdt.training.settings import TrainSettings
-from megatron_cdt.training.throughput import PEAK_TFLOPS, peak_of, utilization
+from megatron_cdt.training.throughput import PEAK_TFLOPS, peak_of, row_flops, utilization
 
 METHODS = ["ce", "sft", "cdt", "longce", "logo"]
 KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -50,6 +52,20 @@ def test_a_row_asks_for_what_torch_counts_under_every_method(tiny_model, tiny_ar
     assert objective_class(method).row_flops(tiny_architecture, row, settings.section) == sum(
         counted(tiny_model, row, settings, groups)
     )
+
+
+@pytest.mark.parametrize(("method", "head_learns"), [("ce", False), ("ce", True), ("cdt", False)])
+def test_with_lora_a_row_asks_for_no_gradient_of_a_frozen_matrix(tiny_architecture, groups, method, head_learns):
+    # Each of these matrices is a linear of its own: of a fused one the blocks of zeros in B would be counted too.
+    lora = {"rank": 3, "targets": ["o_proj", "down_proj"], "train_embeddings": head_learns}
+    settings = TrainSettings(
+        steps=1, global_batch_rows=1, learning_rate=1e-3, method=method, lora=lora, cdt={"detect_through": "base"}
+    )
+    shape = tiny_architecture.model_copy(update={"tie_word_embeddings": head_learns})
+    model = build_model(shape, groups)
+    add_adapters(model, settings.lora, groups)
+    row = labelled_row([40, 24, 32], answers=12)
+    assert row_flops(shape, row, settings) == sum(counted(model, row, settings, groups))
 
 
 def test_padding_and_the_split_into_segments_are_counted_as_they_are(tiny_architecture):

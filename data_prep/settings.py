@@ -102,6 +102,21 @@ class DrillSettings(Settings):
         return self
 
 
+class NqDistractors(Settings):
+    """How the passages of a question of Natural Questions are laid out."""
+
+    distractors: int = Field(
+        19, ge=0, description="passages without the answer beside the one with it (count); fewer where there are fewer"
+    )
+    gold_depth: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="place of the passage with the answer (0 first, 1 last); null: a place of each question",
+    )
+    seed: int = Field(0, description="decides places, and which passages of other questions are taken")
+
+
 LineEnds = Literal["lf", "keep"]
 SourceName = Literal[tuple(ENCODERS)]
 
@@ -131,6 +146,9 @@ class CorpusSettings(Settings):
         None,
         description="source drills: the samples that are generated between the sentences of `path`, a PG-19 folder",
     )
+    nq: NqDistractors | None = Field(
+        None, description="source nq: the passages around the one with the answer; null: 19 of them, in any place"
+    )
 
     def decisive(self) -> dict:
         """What the bytes of the output depend on: all but the place."""
@@ -138,7 +156,7 @@ class CorpusSettings(Settings):
 
 
 class SampleSettings(Settings):
-    """Which supervised samples are kept, and how they become a conversation (LongMIT, LongAlpaca)."""
+    """Which supervised samples are kept, and how they become a conversation (all sources with questions)."""
 
     min_tokens: int = Field(16_384, ge=1, description="tokens of the shortest sample that is kept, template included")
     max_tokens: int = Field(131_072, ge=1, description="tokens of the longest sample that is kept, template included")

@@ -6,7 +6,7 @@ invariants: no passage that spells an answer is a distractor. Distractors are th
 misleading before the others, then other questions' passages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -69,12 +69,12 @@ def spells_any(passage: Passage, answers: tuple[str, ...]) -> bool:
     return any(f" {normalized(answer)} " in words for answer in answers if normalized(answer))
 
 
-def distractors_of(question: Question, pool: Sequence[Passage], generator: Random) -> list[Passage]:
-    """The question's own distractors, then other questions' passages in an order of its own."""
+def distractors_of(question: Question, pool: Sequence[Passage], generator: Random) -> Iterator[Passage]:
+    """The question's own distractors, then other questions' passages in an order of its own, as they are asked for."""
     others = generator.sample(pool, min(len(pool), MOST_DISTRACTORS))
     own = {question.gold, *question.distractors}
-    more = [passage for passage in others if passage not in own and not spells_any(passage, question.answers)]
-    return [*question.distractors, *more]
+    yield from question.distractors
+    yield from (passage for passage in others if passage not in own and not spells_any(passage, question.answers))
 
 
 def documents_of(question: Question, distractors: Sequence[Passage], depth: float) -> tuple[list[str], int]:

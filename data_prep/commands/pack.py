@@ -20,10 +20,10 @@ from contracts.fingerprint import sha256_value
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, replaceable, write_manifest
 from contracts.packs import PackMetadata, refuse_changed_sizes
 from contracts.settings import load_settings, validated
+from contracts.token_files import TokensReader
 from data_prep.packs.plan import Plan, plan_rows
 from data_prep.packs.writer import rows_per_batch, write_packs
 from data_prep.settings import PackSettings
-from data_prep.tokens.reader import TokensReader
 
 PADDING_ID = 0
 

@@ -17,8 +17,8 @@ from contracts.files import existing_folder
 from contracts.fingerprint import sha256_file, sha256_value
 from contracts.manifest import MANIFEST_NAME, read_manifest
 from contracts.packs import PackReader, PackRow
+from contracts.token_files import TokensReader, refuse_repeated_ids
 from contracts.tokenizer import load_tokenizer
-from data_prep.tokens.reader import TokensReader, refuse_repeated_ids
 
 RELEASE_ROWS = 64  # rows between two times that pages are given back
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from contracts.errors import InputError
 from contracts.packs import PackReader, PackRow
+from contracts.token_files import TokensReader
 from contracts.tokenizer import Tokenizer, load_tokenizer
-from data_prep.tokens.reader import TokensReader
 
 BINS = 12
 RELEASE_ROWS = 64  # rows between two times that pages are given back

@@ -47,7 +47,7 @@ def sample_of(context: BuildContext, question: Question, pool: list[Passage], in
     """One prompt with the settings' number of distractors, or with the most that fit."""
     generator = context.generator(index)
     depth = generator.random() if context.options.gold_depth is None else context.options.gold_depth
-    distractors = nq.distractors_of(question, pool, generator)
+    distractors = list(nq.distractors_of(question, pool, generator))
     if context.options.distractors is not None:
         sample = prompt_sample(context, prompt_of(context, question, distractors[: context.options.distractors], depth))
         if sample["length"] > context.length:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.packs import PackReader
-from data_prep.tokens.reader import TokensReader
+from contracts.token_files import TokensReader
 
 
 @pytest.mark.parametrize("kind", ["tokenizer_folder", "tokens_folder", "packs_folder"])

@@ -200,10 +200,11 @@ def excerpt(ids: np.ndarray, tokenizer: Tokenizer | None) -> str:
     names = {token: name for name, token in tokenizer.special_tokens.items()}
     text, plain = "", []
     for token in [*ids.tolist(), None]:
-        if token is not None and token not in names:
+        if token is not None and token not in names and token < tokenizer.vocab_size:
             plain.append(token)
             continue
-        text += tokenizer.decode(plain) + (names[token] if token is not None else "")
+        # An id beyond the tokenizer's is one that was added to mask with.
+        text += tokenizer.decode(plain) + (names.get(token, f"<{token}>") if token is not None else "")
         plain = []
     return text
 

@@ -17,8 +17,8 @@ class FocusedSettings(SectionSettings):
     temperature: float = Field(default=0.05, gt=0, description="what similarities are divided by")
     token: Literal["last_prompt", "answer_mean", "last"] = Field(
         default="last_prompt",
-        description="whose final hidden state stands for a sample: that of the token before the answer, the mean over the "
-        "answer's tokens, or that of the sample's last token",
+        description="whose final hidden state stands for a sample: that of the token before the answer, the mean over "
+        "the answer's tokens, or that of the sample's last token",
     )
     normalise: bool = Field(
         default=True, description="true: similarities are cosines; false: dot products of the states as they are"

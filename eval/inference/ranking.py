@@ -102,6 +102,6 @@ def chunk_starts(tokenizer: Tokenizer, ids: np.ndarray, settings: RankSettings) 
         return list(range(0, len(ids), settings.chunk_length))
     pieces = [tokenizer.piece(token) for token in ids.tolist()]
     ends = np.cumsum([len(piece) for piece in pieces])
-    words = [word.start() for word in WORD.finditer("".join(pieces).lower())]
+    words = [word.start() for word in WORD.finditer("".join(pieces))]
     firsts = np.searchsorted(ends, words[settings.chunk_length :: settings.chunk_length], side="right")
     return [0, *dict.fromkeys(first for first in firsts.tolist() if first)]

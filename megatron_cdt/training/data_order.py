@@ -76,9 +76,10 @@ def check_pack_fits(
             f"which is not supported; pack rows of at most {window}"
         )
     if told.vocab_size > architecture.vocab_size:
+        cure = ", or mask with a special token that it has (mask_token)" if told.together > 1 else ""
         raise InputError(
             f"{where}: token ids up to {told.vocab_size}, but the model has {architecture.vocab_size}; "
-            f"pack with the model's tokenizer"
+            f"pack with the model's tokenizer{cure}"
         )
     if told.tokenizer_digest != tokenizer_digest:
         raise InputError(

@@ -69,6 +69,14 @@ def test_chunks_tile_the_text_and_each_but_the_last_has_as_many_words_or_tokens(
                 assert count >= size - (unit == "words")
 
 
+def test_a_character_that_grows_in_lower_case_moves_no_border():
+    text = "\u0130 " * 6 + "one two three four"
+    characters = SimpleNamespace(piece=lambda token: text[token])
+    settings = RankSettings(chunk_length=2, chunk_unit="words")
+    chunks = chunks_of(characters, np.arange(len(text)), np.array([[0, len(text)]]), settings)
+    assert [text[begin:end] for begin, end in chunks.tolist()][-2:] == ["one two ", "three four"]
+
+
 def test_a_sample_whose_evidence_is_in_no_chunk_is_told(tokenizer):
     ids = np.array(tokenizer.encode("It was the best of times, it was the worst of times. Which times?"))
     spans = {"question_spans": [[len(ids) - 4, len(ids)]], "context_spans": [[0, 10]], "evidence_spans": [[11, 13]]}

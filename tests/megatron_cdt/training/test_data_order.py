@@ -82,6 +82,7 @@ def test_of_rows_of_groups_only_a_segment_has_to_be_in_the_models_reach():
         ({"alignment": 2}, 3, "pack again with --align 4"),
         ({"length": 128}, 3, "pack shorter rows"),
         ({"vocab_size": 65}, 3, "pack with the model's tokenizer"),
+        ({"vocab_size": 65, "together": 2}, 3, "or mask with a special token that it has"),
         ({"tokenizer_digest": "u"}, 3, "name the one that made the packs"),
         ({}, 0, "pack more text"),
     ],

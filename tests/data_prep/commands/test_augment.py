@@ -13,6 +13,7 @@ from contracts.ranks import open_ranks
 from contracts.token_files import TokensReader
 from contracts.tokenizer import load_tokenizer
 from contracts.tokens import MASKED
+from data_prep.__main__ import COMMANDS
 from eval.__main__ import COMMANDS as EVAL_COMMANDS
 from tests.data_prep.conftest import TEMPLATE
 
@@ -35,8 +36,6 @@ def folder(tmp_path_factory, tokenizer_folder) -> Path:
 
 
 def tokenize(root: Path, output: str = "tokens", **corpus: object) -> None:
-    from data_prep.__main__ import COMMANDS
-
     told = json.dumps({"source": "nq", "path": str(root / "nq.jsonl"), "nq": {"distractors": 5}} | corpus)
     words = ["tokenize", "--corpus", told, "--tokenizer", root / "tokenizer", "--workers", 1, "--output", root / output]
     words += ["--settings", '{"samples": {"min_tokens": 1}}']

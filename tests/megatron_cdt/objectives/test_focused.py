@@ -1,9 +1,11 @@
 """Focused Learning against plain autograd over all pairs at once, in float64 on transformers, and across layouts."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import torch.nn.functional as F
@@ -245,10 +247,6 @@ def test_a_row_that_is_no_pairs_is_refused_with_the_cure(pack, groups):
 
 def changed(row, **values):
     """A row of a pack with other values; documents as text."""
-    import dataclasses
-
-    import pyarrow as pa
-
     values = {key: pa.array(value) if key == "documents" else value for key, value in values.items()}
     return dataclasses.replace(row, **values)
 

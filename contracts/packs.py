@@ -11,7 +11,7 @@ A torn or foreign file is refused in one line; a row is never copied out of the 
 import mmap
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -37,10 +37,14 @@ class PackMetadata:
     block_diagonal: bool  # False: one segment per row, documents joined
     tokenizer_digest: str  # sha256 of the tokenizer's file
     fingerprint: str  # sha256 of the pack settings and the tokens they were applied to
+    together: int = 1  # documents of a group, which are segments next to each other of one row
+    longest: int = 0  # tokens of the longest segment, where groups make it shorter than a row; 0: not told
 
     def to_arrow(self) -> dict[str, str]:
-        """As Arrow schema metadata, which holds text only."""
-        return {"kind": PACKS_KIND} | {field.name: str(getattr(self, field.name)) for field in fields(self)}
+        """As Arrow schema metadata, which holds text only; a value that most packs have is left out."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        usual = {field.name: field.default for field in fields(self)}
+        return {"kind": PACKS_KIND} | {name: str(value) for name, value in told.items() if value != usual[name]}
 
     @classmethod
     def from_arrow(cls, metadata: Mapping[bytes, bytes] | None) -> "PackMetadata":
@@ -49,7 +53,8 @@ class PackMetadata:
         if text["kind"] != PACKS_KIND:
             raise ValueError(text["kind"])
         read = {int: int, str: str, bool: lambda word: word == "True"}
-        return cls(**{field.name: read[field.type](text[field.name]) for field in fields(cls)})
+        told = [field for field in fields(cls) if field.name in text or field.default is MISSING]
+        return cls(**{field.name: read[field.type](text[field.name]) for field in told})
 
 
 def packs_schema(metadata: PackMetadata) -> pa.Schema:

@@ -9,6 +9,7 @@ COMMANDS = {
     "tokenizer": ("data_prep.commands.tokenizer", "train a tokenizer on a corpus, or take in a given one"),
     "tokenize": ("data_prep.commands.tokenize", "turn the documents of a corpus into Arrow token files"),
     "mix": ("data_prep.commands.mix", "draw supervised samples from tokenized sets and shuffle them together"),
+    "augment": ("data_prep.commands.augment", "make the pairs x, x' of Focused Learning from samples and their ranks"),
     "pack": ("data_prep.commands.pack", "pack tokenized documents into rows of one length"),
     "inspect": ("data_prep.commands.inspect", "show what a tokenizer, tokens or packs folder holds"),
     "verify": ("data_prep.commands.verify", "recompute every hash and count of a folder"),

@@ -1,5 +1,6 @@
 """The sections of the configuration that this room reads, one class each, in the order of the work."""
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -102,6 +103,21 @@ class DrillSettings(Settings):
         return self
 
 
+class NqDistractors(Settings):
+    """How the passages of a question of Natural Questions are laid out."""
+
+    distractors: int = Field(
+        19, ge=0, description="passages without the answer beside the one with it (count); fewer where there are fewer"
+    )
+    gold_depth: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="place of the passage with the answer (0 first, 1 last); null: a place of each question",
+    )
+    seed: int = Field(0, description="decides places, and which passages of other questions are taken")
+
+
 LineEnds = Literal["lf", "keep"]
 SourceName = Literal[tuple(ENCODERS)]
 
@@ -131,6 +147,9 @@ class CorpusSettings(Settings):
         None,
         description="source drills: the samples that are generated between the sentences of `path`, a PG-19 folder",
     )
+    nq: NqDistractors | None = Field(
+        None, description="source nq: the passages around the one with the answer; null: 19 of them, in any place"
+    )
 
     def decisive(self) -> dict:
         """What the bytes of the output depend on: all but the place."""
@@ -138,7 +157,7 @@ class CorpusSettings(Settings):
 
 
 class SampleSettings(Settings):
-    """Which supervised samples are kept, and how they become a conversation (LongMIT, LongAlpaca)."""
+    """Which supervised samples are kept, and how they become a conversation (all sources with questions)."""
 
     min_tokens: int = Field(16_384, ge=1, description="tokens of the shortest sample that is kept, template included")
     max_tokens: int = Field(131_072, ge=1, description="tokens of the longest sample that is kept, template included")
@@ -242,6 +261,37 @@ class MixSettings(Settings):
 def paper_mix(sets: Iterable[str] = SETS) -> MixSettings:
     """The paper's numbers for some of its sets."""
     return MixSettings.model_validate({name: {} for name in sets})
+
+
+class AugmentSettings(Settings):
+    """How x' is made from a sample x: which chunks of its long text stay, and what becomes of the others.
+
+    The paper (arXiv 2411.05928) gives none of these values; all defaults are ours.
+    """
+
+    top_k: int | None = Field(None, ge=1, description="best chunks that stay (count); null: a share of them")
+    share: float | None = Field(
+        None, gt=0, le=1, description="share of a sample's chunks that stays, rounded up; null and no top_k: 0.2"
+    )
+    mask_token: str | int | None = Field(
+        None,
+        description="what stands for each token of the other chunks: a special token of the tokenizer, by name or id; "
+        "null: a new id after the tokenizer's last, for which the model needs a row more",
+    )
+    replace: Literal["mask", "drop"] = Field(
+        "mask", description="mask: length and positions stay; drop: the other chunks are cut out (the paper's ablation)"
+    )
+
+    @model_validator(mode="after")
+    def one_says_how_many(self) -> "AugmentSettings":
+        """Count or share."""
+        if self.top_k is not None and self.share is not None:
+            raise ValueError("both top_k and share are given; leave one out")
+        return self
+
+    def kept(self, chunks: int) -> int:
+        """How many of so many chunks stay; a top_k may be more than there are."""
+        return self.top_k or math.ceil((self.share or 0.2) * chunks)
 
 
 # A row is held in memory whole and counted in 32 bits: 2^27 tokens are half a gigabyte, 128 times a million.

@@ -6,6 +6,7 @@ from contracts import command_line
 
 COMMANDS = {
     "build": ("eval.commands.build", "Write the samples of one task at one length."),
+    "rank": ("eval.commands.rank", "Score the chunks of every training sample against its question."),
     "generate": ("eval.commands.generate", "Let a model answer a samples file; resumes where it was stopped."),
     "score": ("eval.commands.score", "Score predictions against their samples."),
     "aggregate": ("eval.commands.aggregate", "Average the scores of one model as a benchmark's tables do."),

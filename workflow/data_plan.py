@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.fingerprint import canonical_json
-from data_prep.sources import CORPUS_KEYS, ENCODERS, MORE_CORPUS_KEYS, SAMPLE_ENCODER, UNREAD_SAMPLE_KEYS
+from data_prep.sources import CONVERSATIONS, CORPUS_KEYS, ENCODERS, MORE_CORPUS_KEYS, UNREAD_SAMPLE_KEYS
 
 
 def files_of(path: str) -> list[str]:
@@ -71,7 +71,7 @@ class DataPlan:
 
     def tokenize_settings(self) -> str:
         """How the corpus becomes tokens; a source of documents has no samples to choose from."""
-        unread = () if ENCODERS[self.config["corpus"]["source"]] == SAMPLE_ENCODER else ("samples",)
+        unread = () if ENCODERS[self.config["corpus"]["source"]] in CONVERSATIONS else ("samples",)
         return canonical_json({key: value for key, value in self.config["tokenize"].items() if key not in unread})
 
     def set_tokenize(self, dataset: str) -> str:

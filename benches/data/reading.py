@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from contracts.token_files import TokensReader
 from contracts.tokens import TokensMetadata, tokens_schema
 from data_prep.arrow_columns import list_column, number_column, text_column
 from data_prep.packs.plan import plan_rows
 from data_prep.packs.writer import PackMetadata, rows_per_batch, write_packs
 from data_prep.settings import PackSettings
-from data_prep.tokens.reader import TokensReader
 
 ROW = 64_000
 FRESH = """

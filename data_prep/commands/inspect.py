@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
         "tokenizer": lambda: describe_tokenizer(folder),
         "tokenize": lambda: describe_tokens(folder, arguments.row, lambda digest: find_tokenizer(arguments, digest)),
         "mix": lambda: describe_tokens(folder, arguments.row, lambda digest: find_tokenizer(arguments, digest)),
+        "augment": lambda: describe_tokens(folder, arguments.row, lambda digest: find_tokenizer(arguments, digest)),
         "pack": lambda: describe_packs(folder, arguments.row, lambda digest: find_tokenizer(arguments, digest)),
     }
     if stage not in describe:

@@ -24,9 +24,9 @@ from contracts.fingerprint import sha256_value
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, replaceable, write_manifest
 from contracts.packs import refuse_changed_sizes
 from contracts.settings import load_settings
+from contracts.token_files import TokensReader
 from contracts.tokens import TokensMetadata, tokens_schema
 from data_prep.settings import SETS, MixPart, MixSettings, paper_mix
-from data_prep.tokens.reader import TokensReader
 
 BATCH_TOKENS = 1 << 22
 FILE_TOKENS = 1 << 26

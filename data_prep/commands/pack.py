@@ -20,10 +20,10 @@ from contracts.fingerprint import sha256_value
 from contracts.manifest import MANIFEST_NAME, build_manifest, describe_files, read_manifest, replaceable, write_manifest
 from contracts.packs import PackMetadata, refuse_changed_sizes
 from contracts.settings import load_settings, validated
-from data_prep.packs.plan import Plan, plan_rows
+from contracts.token_files import TokensReader
+from data_prep.packs.plan import Plan, plan_groups, plan_rows
 from data_prep.packs.writer import rows_per_batch, write_packs
 from data_prep.settings import PackSettings
-from data_prep.tokens.reader import TokensReader
 
 PADDING_ID = 0
 
@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     reader = TokensReader(arguments.input)
     if settings.mode != "best-fit":
         refuse_supervised(reader)
-    plan = plan_rows(reader.lengths, settings, reader.supervised)
-    metadata = metadata_of(reader, settings, tokens_manifest)
+    plan = plan_of(reader, settings)
+    metadata = metadata_of(reader, settings, tokens_manifest, plan)
     with atomic_folder(arguments.output) as folder:
         total = -(-len(plan) // metadata.rows_per_batch)
         for _ in progress(
@@ -101,7 +101,27 @@ def refuse_supervised(reader: TokensReader) -> None:
         raise InputError(f"{reader.folder}: document {name} has supervised spans; {cure}")
 
 
-def metadata_of(reader: TokensReader, settings: PackSettings, tokens_manifest: dict) -> PackMetadata:
+def plan_of(reader: TokensReader, settings: PackSettings) -> Plan:
+    """The rows; InputError where the settings would join documents of a group, or no group fits into a row."""
+    together = reader.metadata.together
+    if together == 1:
+        return plan_rows(reader.lengths, settings, reader.supervised)
+    if not settings.block_diagonal:
+        raise InputError(
+            f"{reader.folder}: its samples come in groups of {together}, which must not read each other; "
+            "set block_diagonal: true"
+        )
+    plan = plan_groups(reader.lengths, settings, together)
+    if len(reader) and not len(plan):
+        shortest = reader.lengths.reshape(-1, together).sum(1).min()
+        raise InputError(
+            f"{reader.folder}: its samples come in groups of {together} that stay in one row; the shortest group has "
+            f"{shortest} tokens, and a row {settings.length}; pack longer rows"
+        )
+    return plan
+
+
+def metadata_of(reader: TokensReader, settings: PackSettings, tokens_manifest: dict, plan: Plan) -> PackMetadata:
     """What the pack files say of themselves; the fingerprint covers the settings and every token file's hash."""
     decisive = {
         "settings": settings.model_dump(),
@@ -117,6 +137,8 @@ def metadata_of(reader: TokensReader, settings: PackSettings, tokens_manifest: d
         block_diagonal=settings.block_diagonal,
         tokenizer_digest=reader.metadata.tokenizer_digest,
         fingerprint=sha256_value(decisive),
+        together=reader.metadata.together,
+        longest=int(plan.tokens.max(initial=0)) if reader.metadata.together > 1 else 0,
     )
 
 

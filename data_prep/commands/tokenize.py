@@ -32,7 +32,7 @@ from contracts.tokens import TokensMetadata
 from data_prep.commands.corpus_arguments import add_corpus_arguments, corpus_of
 from data_prep.parallel import map_in_processes
 from data_prep.settings import CorpusSettings, TokenizeSettings
-from data_prep.sources import ENCODERS, SAMPLE_ENCODER
+from data_prep.sources import CONVERSATIONS, ENCODERS, QUESTION_ENCODER
 from data_prep.sources.source import MEGABYTE, Shard, Source, open_source
 from data_prep.tokenizer.usable import load_usable_tokenizer
 from data_prep.tokens.encode import Encoder
@@ -66,7 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
     source = open_source(corpus, arguments.split)
     template = template_for(corpus, settings, arguments.tokenizer)
     files = hash_files(source, arguments.workers)
-    source_metadata = TokensMetadata(tokenizer.digest, tokenizer.vocab_size, sha256_value(files), tool_versions())
+    places = ENCODERS[corpus.source] == QUESTION_ENCODER
+    source_metadata = TokensMetadata(
+        tokenizer.digest, tokenizer.vocab_size, sha256_value(files), tool_versions(), places=places
+    )
     roots = ("data_prep.commands.tokenize", f"data_prep.sources.{corpus.source}", ENCODERS[corpus.source])
     code = code_facts(*roots)
     decisive = decisive_settings(settings, corpus, source, template)
@@ -103,7 +106,7 @@ def settings_of(arguments: argparse.Namespace) -> TokenizeSettings:
 
 def template_for(corpus: CorpusSettings, settings: TokenizeSettings, tokenizer_path: Path) -> str:
     """The text of the chat template, for sources of samples; empty for documents."""
-    if ENCODERS[corpus.source] != SAMPLE_ENCODER:
+    if ENCODERS[corpus.source] not in CONVERSATIONS:
         return ""
     return template_text(settings.samples.chat_template, tokenizer_path)
 

@@ -17,8 +17,9 @@ from contracts.files import existing_folder
 from contracts.fingerprint import sha256_file, sha256_value
 from contracts.manifest import MANIFEST_NAME, read_manifest
 from contracts.packs import PackReader, PackRow
+from contracts.token_files import TokensReader, refuse_repeated_ids
 from contracts.tokenizer import load_tokenizer
-from data_prep.tokens.reader import TokensReader, refuse_repeated_ids
+from contracts.tokens import MASKED
 
 RELEASE_ROWS = 64  # rows between two times that pages are given back
 
@@ -43,7 +44,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 def check_of_stage(folder: Path, manifest: dict) -> Callable[[Path, dict], None]:
     """The check that recounts what a stage made."""
-    checks = {"tokenizer": verify_tokenizer, "tokenize": verify_tokens, "mix": verify_tokens, "pack": verify_packs}
+    checks = {
+        "tokenizer": verify_tokenizer,
+        "tokenize": verify_tokens,
+        "mix": verify_tokens,
+        "augment": verify_pairs,
+        "pack": verify_packs,
+    }
     if manifest.get("stage") not in checks:
         raise InputError(f"{folder}: made by stage {manifest.get('stage')!r}; data_prep verifies {', '.join(checks)}")
     return checks[manifest["stage"]]
@@ -87,6 +94,35 @@ def verify_tokens(folder: Path, counts: dict) -> None:
             refuse_broken_spans(
                 f"{folder}: document {reader.id(index)}", reader.spans(name, index), reader.lengths[index]
             )
+
+
+def verify_pairs(folder: Path, counts: dict) -> None:
+    """Each x is followed by its x', which has the same answer and differs in as many tokens as the manifest counts."""
+    reader = TokensReader(folder)
+    refuse_repeated_ids(reader)
+    expect(f"{folder}: documents", counts["documents"]["out"], len(reader))
+    expect(f"{folder}: tokens", counts["tokens"]["out"], int(reader.lengths.sum()))
+    expect(f"{folder}: tokens of x", counts["tokens"]["in"], int(reader.lengths[::2].sum()))
+    expect(f"{folder}: documents of a group", 2, reader.metadata.together)
+    masked = 0
+    for index in range(0, len(reader), 2):
+        name = reader.id(index)
+        expect(f"{folder}: document {index + 1}", name + MASKED, reader.id(index + 1))
+        expect(f"{folder}: answer of {name}", *(answer_of(reader, each) for each in (index, index + 1)))
+        if reader.lengths[index] == reader.lengths[index + 1]:
+            masked += int((reader.tokens(index) != reader.tokens(index + 1)).sum())
+    for batch in reader.batches:
+        refuse_foreign_ids(f"{folder}", batch.values, reader.metadata.vocab_size)
+        reader.release()
+    expect(f"{folder}: masked tokens", counts["tokens"]["masked"], masked)
+    gone = 2 * counts["tokens"]["in"] - counts["tokens"]["dropped"]
+    expect(f"{folder}: tokens out = 2 in - dropped", counts["tokens"]["out"], gone)
+
+
+def answer_of(reader: TokensReader, index: int) -> list[int]:
+    """The tokens of a sample that are learned."""
+    ids = reader.tokens(index)
+    return [token for begin, end in reader.spans("label_spans", index) for token in ids[begin:end].tolist()]
 
 
 def verify_packs(folder: Path, counts: dict) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from contracts.errors import InputError
 from contracts.packs import PackReader, PackRow
+from contracts.token_files import TokensReader
 from contracts.tokenizer import Tokenizer, load_tokenizer
-from data_prep.tokens.reader import TokensReader
 
 BINS = 12
 RELEASE_ROWS = 64  # rows between two times that pages are given back
@@ -200,10 +200,11 @@ def excerpt(ids: np.ndarray, tokenizer: Tokenizer | None) -> str:
     names = {token: name for name, token in tokenizer.special_tokens.items()}
     text, plain = "", []
     for token in [*ids.tolist(), None]:
-        if token is not None and token not in names:
+        if token is not None and token not in names and token < tokenizer.vocab_size:
             plain.append(token)
             continue
-        text += tokenizer.decode(plain) + (names[token] if token is not None else "")
+        # An id beyond the tokenizer's is one that was added to mask with.
+        text += tokenizer.decode(plain) + (names.get(token, f"<{token}>") if token is not None else "")
         plain = []
     return text
 

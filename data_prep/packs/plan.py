@@ -2,8 +2,9 @@
 
 in : lengths of the documents, int64 [documents], which of them must stay whole, and PackSettings      out: Plan
 Invariants: every token of every document is in exactly one segment, or counted under a reason; a document that must
-stay whole is one segment; no row holds more than `length` tokens when each of its segments is padded to the
-alignment; the plan is a function of its arguments. Memory: a few int64 per segment, no token is read.
+stay whole is one segment; documents of a group are segments next to each other of one row; no row holds more than
+`length` tokens when each of its segments is padded to the alignment; the plan is a function of its arguments.
+Memory: a few int64 per segment, no token is read.
 """
 
 import hashlib
@@ -57,6 +58,25 @@ def plan_rows(lengths: np.ndarray, settings: PackSettings, whole: np.ndarray | N
     rows = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=count))]).astype(np.int64)
     plan = Plan(documents[order], starts[order], tokens[order], rows, {}, {})
     return limited(with_dropped(plan, LONGER, lengths[too_long]), settings.rows)
+
+
+def plan_groups(lengths: np.ndarray, settings: PackSettings, together: int) -> Plan:
+    """The rows that pack whole documents, each run of `together` of them in one row and in their order.
+
+    A group that is longer than a row is left out whole.
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
+    units_GM = -(-lengths // settings.alignment).reshape(-1, together)
+    fits_G = units_GM.sum(1) * settings.alignment <= settings.length
+    groups = np.flatnonzero(fits_G)
+    row_of_group = best_fit_decreasing(units_GM[groups].sum(1), settings.length // settings.alignment)
+    count = int(row_of_group.max()) + 1 if len(groups) else 0
+    place = row_places(count, settings.shuffle_seed)[row_of_group]
+    order = np.lexsort((groups, place))
+    documents = (groups[order, None] * together + np.arange(together)).reshape(-1)
+    rows = np.concatenate([[0], np.cumsum(together * np.bincount(place, minlength=count))]).astype(np.int64)
+    plan = Plan(documents, np.zeros(len(documents), np.int64), lengths[documents], rows, {}, {})
+    return limited(with_dropped(plan, LONGER, lengths[np.repeat(~fits_G, together)]), settings.rows)
 
 
 def first_rows(lengths: np.ndarray, settings: PackSettings) -> Plan:

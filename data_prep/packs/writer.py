@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.packs import PackMetadata, packs_schema
+from contracts.token_files import TokensReader
 from data_prep.arrow_columns import list_column, number_column, rows_column, spans_column, text_column
 from data_prep.packs.plan import Plan
-from data_prep.tokens.reader import TokensReader
 
 BATCH_TOKENS = 1 << 20  # a record batch is about this many tokens (4 MiB), and at least one row
 FILE_TOKENS = 1 << 26  # a file is about this many tokens (256 MiB), in whole batches

@@ -42,6 +42,8 @@ class Sample:
     characters: int = 0  # of the record's passages, question and answer as published
     dropped_characters: Mapping[str, int] = field(default_factory=dict)  # {reason: characters}
     where: str = ""  # file and line
+    question: tuple[int, int] | None = None  # the span of the prompt that asks; None: not known
+    context: Spans = ()  # the long text as spans of the prompt; no chunk of it crosses from one to the next
 
     @property
     def text(self) -> str:

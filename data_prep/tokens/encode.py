@@ -10,6 +10,7 @@ of the template as such; labels are the answer's tokens and those that end its t
 nothing of the prompt is learned.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -27,6 +28,9 @@ NO_TOKENS = np.zeros(0, dtype=np.int32)
 
 # A mark on the characters of a run: what they are.
 Mark = tuple[str, int, int]
+# Marks whose spans have the tokens that lie in them whole: masking the long text takes no word around it.
+# The others have every token with one of their characters.
+WHOLE_TOKENS = ("context",)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Encoded:
     label_spans: TokenSpans | None = None  # None: every token is learned
     evidence_spans: TokenSpans | None = None  # None: not known
     left_out: str | None = None  # the reason why the settings do not want this record
+    question_spans: TokenSpans | None = None  # None: not known
+    context_spans: TokenSpans | None = None
 
 
 class Encoder(Protocol):
@@ -116,8 +122,12 @@ class Conversation:
         ids, offsets = self.tokenizer.encode_pieces(self.pieces)
         begins, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
         for kind, begin, end in self.marks:
-            first = int(np.searchsorted(ends, begin, side="right"))
-            beyond = int(np.searchsorted(begins, end, side="left"))
+            if kind in WHOLE_TOKENS:
+                first = int(np.searchsorted(begins, begin, side="left"))
+                beyond = int(np.searchsorted(ends, end, side="right"))
+            else:
+                first = int(np.searchsorted(ends, begin, side="right"))
+                beyond = int(np.searchsorted(begins, end, side="left"))
             if first < beyond:
                 self.spans.setdefault(kind, []).append((len(self.ids) + first, len(self.ids) + beyond))
         self.ids += ids
@@ -150,6 +160,8 @@ class SampleEncoder:
             labels,
             evidence,
             wrong_length(len(ids), self.wanted),
+            joined(conversation.spans.get("question", [])) if record.question else None,
+            conversation.spans.get("context", []) if record.context else None,
         )
 
     def conversation(self, record: Sample) -> Conversation:
@@ -159,7 +171,12 @@ class SampleEncoder:
         if bos is not None:
             made.add_outside(bos)
         add_pieces(made, self.frame.before)
-        made.add_text(record.prompt, [("evidence", begin, end) for begin, end in record.evidence or ()])
+        marks = {
+            "evidence": record.evidence,
+            "context": record.context,
+            "question": record.question and [record.question],
+        }
+        made.add_text(record.prompt, [(kind, *span) for kind, spans in marks.items() for span in spans or ()])
         add_pieces(made, self.frame.between)
         made.add_text(record.answer, [("answer", 0, len(record.answer))])
         last = len(self.frame.after) - 1
@@ -227,6 +244,27 @@ def sample_encoder(
     date = settings.samples.template_date
     frame = chat_frame(template, tokenizer.special_tokens, tokenizer.bos_id, tokenizer.eos_id, date)
     return SampleEncoder(tokenizer, settings, frame)
+
+
+class QuestionEncoder(SampleEncoder):
+    """See Encoder. Every sample's question and long text have their places."""
+
+    def encode(self, record: Sample) -> Encoded | BadRecord:
+        encoded = super().encode(record)
+        if isinstance(encoded, BadRecord) or encoded.left_out or (encoded.question_spans and encoded.context_spans):
+            return encoded
+        what = "long text" if encoded.question_spans else "question"
+        return BadRecord(record.where, "no tokens", f"the {what} of sample {record.id} has no tokens", "remove it")
+
+
+def question_encoder(
+    tokenizer: Tokenizer, settings: TokenizeSettings, corpus: CorpusSettings, template: str
+) -> QuestionEncoder:
+    """The encoder of a process; these sets are not chosen by their supporting passages or their language."""
+    any_sample = {"min_evidence": 0, "max_evidence": sys.maxsize, "languages": ()}
+    chosen = settings.samples.model_copy(update=any_sample)
+    made = sample_encoder(tokenizer, settings.model_copy(update={"samples": chosen}), corpus, template)
+    return QuestionEncoder(tokenizer, settings.model_copy(update={"samples": chosen}), made.frame)
 
 
 class DrillEncoder:

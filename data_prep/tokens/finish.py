@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from contracts.errors import InputError
 from contracts.files import atomic_file
+from contracts.token_files import TokensReader, open_tokens, repeated_ids
 from contracts.tokenizer import Tokenizer
 from data_prep.sources.source import RECORD_EXCERPT, BadRecord, Shard
 from data_prep.tokens.counting import Counts, summed
 from data_prep.tokens.quarantine import QUARANTINE_NAME, quarantine_line
-from data_prep.tokens.reader import TokensReader, open_tokens, repeated_ids
 from data_prep.tokens.shard import Job, counts_path, quarantine_path, shard_path
 
 KEY_NAME = "key.json"

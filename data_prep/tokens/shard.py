@@ -72,7 +72,8 @@ def tokenize_shard(job: Job, encoder: Encoder, shard: Shard) -> int:
         pa.ipc.new_file(sink, schema) as out,
     ):
         for ids, rows in batches(encoded_records(job, encoder, shard, counts, set_aside)):
-            out.write_batch(pa.RecordBatch.from_arrays(columns(ids, job.source.name, rows), schema=schema))
+            made = columns(ids, job.source.name, rows) + (place_columns(rows) if job.metadata.places else [])
+            out.write_batch(pa.RecordBatch.from_arrays(made, schema=schema))
     atomic_text(counts_path(job.folder, shard.number), json.dumps(counts.values))
     return shard.number
 
@@ -123,3 +124,8 @@ def columns(ids: list[str], source: str, rows: list[Encoded]) -> list[pa.Array]:
         spans_column([row.label_spans for row in rows]),
         spans_column([row.evidence_spans for row in rows]),
     ]
+
+
+def place_columns(rows: list[Encoded]) -> list[pa.Array]:
+    """Where each sample's question and long text are."""
+    return [spans_column([row.question_spans for row in rows]), spans_column([row.context_spans for row in rows])]

@@ -24,6 +24,18 @@ class RagSettings(Settings):
     )
 
 
+class RankSettings(Settings):
+    """How the long texts of training samples are cut into chunks, and who scores them against the questions.
+
+    Focused Learning (arXiv 2411.05928) takes Contriever; it gives no length of a chunk, the defaults are ours.
+    """
+
+    retriever: str | None = Field(None, description="folder of a Contriever (BERT) model; null: BM25")
+    chunk_length: int = Field(128, ge=1, description="longest chunk, in chunk_unit; the last one of a text is shorter")
+    chunk_unit: Literal["words", "tokens"] = Field("words", description="what chunk_length counts")
+    batch: int = Field(32, ge=1, description="chunks that Contriever reads at a time (count)")
+
+
 class FlexPrefillSettings(Settings):
     """FlexPrefill (arXiv 2502.20766): block-sparse attention over the prompt, dense attention while answering."""
 

@@ -2,21 +2,12 @@
 
 in : a prediction and one expected answer, or several
 out: numbers 0-1
-invariant: normalised means lower case, no ASCII punctuation, no articles, one space between words; in this order.
 """
 
-import re
-import string
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-ARTICLES = re.compile(r"\b(a|an|the)\b")
-WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-
-def normalized(text: str) -> str:
-    """`text` in lower case without punctuation, articles and surplus white space."""
-    return " ".join(ARTICLES.sub(" ", text.lower().translate(WITHOUT_PUNCTUATION)).split())
+from contracts.answer_words import normalized
 
 
 def token_f1(prediction: str, answer: str) -> float:

@@ -4,10 +4,14 @@ Gradient caching (Gao et al., arXiv 2101.06983), exact: every row's representati
 and its slope at each; then each row again, whose own representation times its slope has the loss's gradient.
 Invariant: the numbers are those of all rows in one process under one graph, whichever rank holds which row or part.
 
-# H features of a representation, R rows of this rank, S rows of the step over all data parallel ranks
+A row may hold several items, such as samples that are packed together: then the loss is one of items.
+
+# H features of an item, I items of a row, S items of the step over all data parallel ranks
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 import torch.distributed as dist
@@ -21,32 +25,63 @@ from megatron_cdt.engine.pipeline import speaks_for_row
 from megatron_cdt.objectives.cross_entropy import head_input
 from megatron_cdt.objectives.row import LocalRow
 
-# This rank's differentiable part of a row's representation, fp64 [H]: over context ranks and stages the parts add up.
+# This rank's differentiable part of a row's items, fp64 [I, H], or [H] of a single one: over context ranks and stages
+# the parts add up.
 Represent = Callable[[LocalRow], Tensor]
-# The loss of each row from the representations of all: [S, H] -> [S].
-LossOfRows = Callable[[Tensor], Tensor]
+# The loss of each item from the representations of all: [S, H] -> [S].
+LossOfItems = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class StepItems:
+    """The items of all rows of a step without a graph, and what the loss says of them; no gradient flows through."""
+
+    items_SH: Tensor  # fp64
+    losses_S: Tensor
+    slopes_SH: Tensor  # dL / d items, L being the sum of the losses
+    places: list[list[int]]  # of the items of each of this rank's rows
+
+
+def items_of_step(
+    represent: Represent,
+    loss_of_items: LossOfItems,
+    rows: Sequence[LocalRow],
+    features: int,
+    groups: ProcessGroupCollection,
+) -> StepItems:
+    """The first pass over all rows; every data parallel rank has to call it, with rows or without.
+
+    Items come to `loss_of_items` in the order of the step where each row has labels and one item, else rank by rank
+    within a turn.
+    """
+    with torch.no_grad():
+        own = [sum_over(represent(row).reshape(-1, features), groups.cp, groups.pp) for row in rows]
+    own_IH = torch.cat(own) if own else torch.zeros(0, features, dtype=torch.float64, device=device())
+    items_SH, order = gather_rows(own_IH, groups.dp)
+    items_SH.requires_grad_()
+    losses_S = loss_of_items(items_SH)
+    (slopes_SH,) = torch.autograd.grad(losses_S.sum(), items_SH)
+    ends = list(accumulate(map(len, own)))
+    places = [order[end - len(items) : end] for items, end in zip(own, ends, strict=True)]
+    return StepItems(items_SH.detach(), losses_S.detach(), slopes_SH, places)
 
 
 def losses_between(
     represent: Represent,
-    loss_of_rows: LossOfRows,
+    loss_of_items: LossOfItems,
     rows: Sequence[LocalRow],
     features: int,
     groups: ProcessGroupCollection,
 ) -> Iterator[Tensor]:
-    """This rank's part of each of its rows' losses, in turn; every data parallel rank has to ask, with rows or without.
+    """This rank's part of each of its rows' losses, in turn; every data parallel rank has to ask, even without rows."""
+    step = items_of_step(represent, loss_of_items, rows, features, groups)
+    for row, places in zip(rows, step.places, strict=True):
+        yield loss_of_row(represent(row).reshape(-1, features), step, places, groups)
 
-    Rows come to `loss_of_rows` in the order of the step where each has labels, else rank by rank within a turn.
-    """
-    with torch.no_grad():
-        own = [sum_over(represent(row), groups.cp, groups.pp) for row in rows]
-    own_RH = torch.stack(own) if own else torch.zeros(0, features, dtype=torch.float64, device=device())
-    all_SH, places_R = gather_rows(own_RH, groups.dp)
-    all_SH.requires_grad_()
-    losses_S = loss_of_rows(all_SH)
-    (slope_SH,) = torch.autograd.grad(losses_S.sum(), all_SH)
-    for row, place in zip(rows, places_R, strict=True):
-        yield with_value(represent(row) @ slope_SH[place], losses_S[place].detach(), groups)
+
+def loss_of_row(own_IH: Tensor, step: StepItems, places: list[int], groups: ProcessGroupCollection) -> Tensor:
+    """This rank's part of the loss of a row's items from their second pass: its gradient is the step's."""
+    return with_value((own_IH * step.slopes_SH[places]).sum(), step.losses_S[places].sum(), groups)
 
 
 def states_of_row(model: LanguageModel, row: LocalRow, groups: ProcessGroupCollection) -> Tensor:

@@ -38,7 +38,17 @@ def summed_cross_entropy(
     `weigh(losses_C, positions_C)` gives the weights (constants, no gradient) of the tokens at those local
     positions from their losses; without it every weight is 1. A pipeline stage without the head has a sum of 0.
     """
-    hidden_TH = head_input(model, embeddings_TBH, row, groups)
+    return cross_entropy_of_states(model, head_input(model, embeddings_TBH, row, groups), row, groups, weigh)
+
+
+def cross_entropy_of_states(
+    model: LanguageModel,
+    hidden_TH: Tensor,
+    row: LocalRow,
+    groups: ProcessGroupCollection,
+    weigh: TokenWeights | None = None,
+) -> Tensor:
+    """The same from what `head_input` gave, for a loss that looks at these states besides."""
     if not model.post_process:
         return hidden_TH.sum(dtype=torch.float64)
     return HeadCrossEntropy.apply(

@@ -11,6 +11,7 @@ from pydantic import Field, create_model
 
 from contracts.settings import Settings
 from megatron_cdt.objectives.cdt import CdtSettings
+from megatron_cdt.objectives.focused import FocusedSettings
 from megatron_cdt.objectives.logo import LogoSettings
 from megatron_cdt.objectives.longce import LongCeSettings
 from megatron_cdt.objectives.method import Method, SectionSettings
@@ -28,6 +29,12 @@ METHODS: dict[str, Method] = {
         "denoised", "megatron_cdt.objectives.cdt.objective:ContextDenoising", CdtSettings, "context denoising"
     ),
     "logo": Method("preference", "megatron_cdt.objectives.logo.objective:Logo", LogoSettings, "LOGO"),
+    "focused": Method(
+        "contrast of masked pairs",
+        "megatron_cdt.objectives.focused.objective:Focused",
+        FocusedSettings,
+        "Focused Learning",
+    ),
 }
 
 

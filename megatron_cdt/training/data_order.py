@@ -62,20 +62,24 @@ def check_pack_fits(
             f"{where}: packed for alignment {told.alignment}, but context {layout.context} x tensor {layout.tensor} "
             f"needs a multiple of {layout.row_alignment}; pack again with --align {layout.row_alignment}"
         )
-    if told.length > architecture.max_position_embeddings:
+    # Positions begin anew in every segment: of rows of pairs, only a segment has to be in the model's reach.
+    reach = told.longest or told.length
+    what = "segments" if told.longest else "rows"
+    if reach > architecture.max_position_embeddings:
         raise InputError(
-            f"{where}: rows of {told.length} tokens, but the model is meant for {architecture.max_position_embeddings} "
+            f"{where}: {what} of {reach} tokens, but the model is meant for {architecture.max_position_embeddings} "
             f"(max_position_embeddings); pack shorter rows or start from a model with a longer context"
         )
-    if (window := architecture.sliding_window) and told.length > window:
+    if (window := architecture.sliding_window) and reach > window:
         raise InputError(
-            f"{where}: rows of {told.length} tokens, but the model's attention reaches {window} back (sliding_window), "
+            f"{where}: {what} of {reach} tokens, but the model's attention reaches {window} back (sliding_window), "
             f"which is not supported; pack rows of at most {window}"
         )
     if told.vocab_size > architecture.vocab_size:
+        cure = ", or mask with a special token that it has (mask_token)" if told.together > 1 else ""
         raise InputError(
             f"{where}: token ids up to {told.vocab_size}, but the model has {architecture.vocab_size}; "
-            f"pack with the model's tokenizer"
+            f"pack with the model's tokenizer{cure}"
         )
     if told.tokenizer_digest != tokenizer_digest:
         raise InputError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.packs import PackReader
-from data_prep.tokens.reader import TokensReader
+from contracts.token_files import TokensReader
 
 
 @pytest.mark.parametrize("kind", ["tokenizer_folder", "tokens_folder", "packs_folder"])
@@ -78,7 +78,7 @@ def test_a_folder_of_somebody_else_is_refused(
         '{"stage": "train", "outputs": {}, "counts": {}, "settings": {}, "settings_sha256": '
         '"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}'
     )
-    assert refused(data_prep(command, tmp_path), "'train'", "tokenizer, tokenize, mix, pack")
+    assert refused(data_prep(command, tmp_path), "'train'", "tokenizer, tokenize, mix, augment, pack")
 
 
 def test_inspecting_tokens_shows_lengths_and_the_beginning_of_a_document(

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.packs import PackReader
+from contracts.token_files import TokensReader
 from contracts.tokens import TokensMetadata, tokens_schema
 from data_prep.packs import writer as pack_writer
 from data_prep.packs.plan import Plan, plan_rows
 from data_prep.settings import PackSettings
-from data_prep.tokens.reader import TokensReader
 
 
 @st.composite

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.token_files import TokensReader
 from data_prep.settings import CorpusSettings
 from data_prep.sources.json_files import line_parts, read_array, read_lines
 from data_prep.sources.source import BadRecord, Document, Source, open_source
-from data_prep.tokens.reader import TokensReader
 from tests.data_prep.records import write_jsonl
 
 TEXTS = [f"Text {n}: na\u00efve caf\u00e9 \U0001f600\r\nline two " + "it was the age " * (n % 7) for n in range(40)]

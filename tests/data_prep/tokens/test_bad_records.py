@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_prep.tokens.reader import TokensReader
+from contracts.token_files import TokensReader
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GOOD = b'{"id": "a", "text": "it was the best of times"}\n'

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.packs import PackReader
+from contracts.token_files import TokensReader
 from data_prep.commands.mix import draw, shares
 from data_prep.settings import MixPart, paper_mix
-from data_prep.tokens.reader import TokensReader
 from tests.data_prep.records import longalpaca_record, longmit_record, write_jsonl
 
 SETTINGS = {

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.chat_template import ANSWER, QUESTION, chat_frame, render, template_text
 from contracts.errors import InputError
+from contracts.token_files import TokensReader
 from contracts.tokenizer import Tokenizer, load_tokenizer
 from data_prep.settings import CorpusSettings, SampleSettings, TokenizeSettings
 from data_prep.sources.longalpaca import sample_of as longalpaca_sample
@@ -19,7 +20,6 @@ from data_prep.sources.longmit import sample_of as longmit_sample
 from data_prep.sources.record_files import Record
 from data_prep.sources.source import Sample
 from data_prep.tokens.encode import SampleEncoder, sample_encoder
-from data_prep.tokens.reader import TokensReader
 from tests.data_prep.conftest import TEMPLATE
 from tests.data_prep.records import REAL, longalpaca_record, longmit_record, real_longmit_records, write_jsonl
 from tests.real_records import REAL_RECORDS

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from contracts.token_files import TokensReader
 from contracts.tokenizer import load_tokenizer
 from data_prep.commands import tokenize as tokenize_command
-from data_prep.tokens.reader import TokensReader
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BOOKS = REPOSITORY / "resources" / "pg19"

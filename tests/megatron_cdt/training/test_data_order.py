@@ -67,12 +67,22 @@ def test_rows_longer_than_a_models_window_are_refused_and_shorter_ones_are_not()
         check_pack_fits(pack, model, LayoutSettings(processes=2, context=2), "t")
 
 
+def test_of_rows_of_groups_only_a_segment_has_to_be_in_the_models_reach():
+    told = dataclasses.replace(METADATA, length=128, together=2, longest=64)
+    check = (Architecture(**ARCHITECTURE), LayoutSettings(processes=2, context=2), "t")
+    check_pack_fits(Pack(folder="packs", metadata=told, rows=3), *check)
+    longer = Pack(folder="packs", metadata=dataclasses.replace(told, longest=65), rows=3)
+    with pytest.raises(InputError, match="segments of 65 tokens, but the model is meant for 64"):
+        check_pack_fits(longer, *check)
+
+
 @pytest.mark.parametrize(
     ("change", "rows", "cure"),
     [
         ({"alignment": 2}, 3, "pack again with --align 4"),
         ({"length": 128}, 3, "pack shorter rows"),
         ({"vocab_size": 65}, 3, "pack with the model's tokenizer"),
+        ({"vocab_size": 65, "together": 2}, 3, "or mask with a special token that it has"),
         ({"tokenizer_digest": "u"}, 3, "name the one that made the packs"),
         ({}, 0, "pack more text"),
     ],

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import InputError
-from eval.benchmarks.nq.build import Passage, build, read_questions, spells_any
+from contracts.published.nq import Passage, spells_any
+from eval.benchmarks.nq.build import build, read_questions
 from eval.benchmarks.nq.score import score
 from eval.scoring.squad_metrics import normalized
 from tests.real_records import REAL_RECORDS

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import InputError
-from eval.benchmarks.qasper.build import Reference, build, paper_text, read_questions, reference_of
+from contracts.published.qasper import Reference, paper_text, reference_of
+from eval.benchmarks.qasper.build import build, read_questions
 from eval.benchmarks.qasper.score import score
 from tests.real_records import REAL_RECORDS
 

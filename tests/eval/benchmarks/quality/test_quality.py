@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import InputError
-from eval.benchmarks.quality.build import LETTERS, build, plain_text, read_questions
+from contracts.published.quality import LETTERS, plain_text
+from eval.benchmarks.quality.build import build, read_questions
 from eval.benchmarks.quality.score import score
 from tests.real_records import REAL_RECORDS
 

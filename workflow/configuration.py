@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from contracts.errors import InputError
 from contracts.settings import Settings, load_settings
 from data_prep.settings import (
+    AugmentSettings,
     CorpusSettings,
     FetchedFile,
     MixSettings,
@@ -23,6 +24,8 @@ from data_prep.settings import (
     TokenizerSettings,
     TokenizeSettings,
 )
+from data_prep.sources import ENCODERS, QUESTION_ENCODER
+from eval.inference.settings import RankSettings
 from eval.settings import EvalSettings
 from megatron_cdt.architecture import ModelSettings
 from megatron_cdt.objectives.registry import METHODS
@@ -84,6 +87,13 @@ class TrainSection(TrainSettings):
         return self
 
 
+class PairsSection(Settings):
+    """The `pairs` section: how a sample's masked twin is made, for methods that learn from both."""
+
+    rank: RankSettings = Field(default_factory=RankSettings, description="who scores the chunks of a long text")
+    augment: AugmentSettings = Field(default_factory=AugmentSettings, description="which of them stay")
+
+
 class DetectSettings(Settings):
     """The `detect` section: how critical tokens are found in trained models (task hops)."""
 
@@ -113,6 +123,9 @@ class Configuration(Settings):
     tokenize: TokenizeSettings = Field(default_factory=TokenizeSettings, description="books to tokens")
     mix: MixSettings | None = Field(
         default=None, description="supervised samples to train on instead of the corpus; null: none"
+    )
+    pairs: PairsSection | None = Field(
+        default=None, description="samples with their masked twins, for Focused Learning; null: none"
     )
     pack: PackSettings = Field(description="tokens to training rows")
     model: ModelSettings = Field(description="the start of all trainings")
@@ -144,6 +157,23 @@ class Configuration(Settings):
             raise ValueError("mix holds no sample back for validation; set validation_samples of a set to 1 or more")
         if self.pack.mode != "best-fit":
             raise ValueError(f"pack.mode {self.pack.mode} would cut samples; set pack.mode to best-fit")
+        return self
+
+    @model_validator(mode="after")
+    def pairs_are_made_for_who_learns_from_them(self) -> "Configuration":
+        """Twins are made of samples whose question has a known place, and no pair is parted."""
+        learners = [name for name in self.train.names if METHODS[self.train.settings_of(name).method].pairs]
+        if self.pairs is None:
+            if learners:
+                raise ValueError(
+                    f"train: {learners[0]} learns from pairs; say in pairs how they are made, or pairs: {{}}"
+                )
+            return self
+        if ENCODERS[self.corpus.source] != QUESTION_ENCODER or self.mix is not None:
+            named = ", ".join(source for source, encoder in ENCODERS.items() if encoder == QUESTION_ENCODER)
+            raise ValueError(f"pairs are made of questions about a text; set corpus.source to one of {named}")
+        if self.pack.mode != "best-fit":
+            raise ValueError(f"pack.mode {self.pack.mode} would part pairs; set pack.mode to best-fit")
         return self
 
     @model_validator(mode="after")

@@ -81,6 +81,15 @@ class DataPlan:
         own = {"min_tokens": least} if least else {}
         return canonical_json({**self.config["tokenize"], "samples": {**samples, **own}})
 
+    def pair_settings(self, stage: str) -> str:
+        """How chunks are ranked, or which of them stay."""
+        return canonical_json(self.config["pairs"][stage])
+
+    def retriever(self) -> list[str]:
+        """The files of the model that ranks chunks; none for BM25."""
+        folder = self.config["pairs"]["rank"]["retriever"]
+        return files_of(folder) if folder else []
+
     @property
     def trains_tokenizer(self) -> bool:
         """Whether the tokenizer is trained here; a given one is taken as it is."""

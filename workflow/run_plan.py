@@ -119,6 +119,10 @@ class RunPlan:
         """The code behind one training: the command's, and its method's."""
         return self.code("megatron_cdt.training.train_command", METHODS[self.method_of(method)].module)
 
+    def packs_of(self, name: str) -> str:
+        """The rows that a training reads: the pairs, where its method learns from pairs; validation has no twins."""
+        return f"{self.results}/{'paired_packs' if METHODS[self.method_of(name)].pairs else 'packs'}/train"
+
     def run_folder(self, method: str) -> str:
         """Where a training keeps its checkpoints and metrics: one folder for each of its settings."""
         decisive = canonical_json(self.decisive_train_settings(method))

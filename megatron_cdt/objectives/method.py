@@ -34,6 +34,8 @@ class Method:
     objective: str
     settings: type[SectionSettings] | None = None
     title: str = ""
+    # Learns from pairs of a sample and its masked twin, which a run packs beside its other rows.
+    pairs: bool = False
 
     @property
     def module(self) -> str:

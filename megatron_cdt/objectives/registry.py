@@ -34,6 +34,7 @@ METHODS: dict[str, Method] = {
         "megatron_cdt.objectives.focused.objective:Focused",
         FocusedSettings,
         "Focused Learning",
+        pairs=True,
     ),
 }
 

@@ -31,7 +31,12 @@ def test_config_readme_names_every_key_as_the_schema_has_it():
     assert page == described_page(page, json.loads(config_schema())), "run `make schema`"
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.name)
+WHOLE = [
+    path for folder in (".", "claims", "focused") for path in sorted((REPOSITORY / "config" / folder).glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.name)
 def test_every_configuration_that_is_shipped_is_valid(path: Path):
     load_settings(Configuration, path)
 
@@ -72,6 +77,8 @@ def test_a_task_without_its_data_ends_in_one_line_before_anything_is_planned(fre
         ({"corpus": {"source": "drills"}}, "say there what is to be generated"),
         ({"corpus": {"source": "drills", "drills": {}}}, "set pack.mode to best-fit"),
         ({"train": {"layout": {"processes": 3}}}, "set processes to a multiple of 2"),
+        ({"train": {"methods": ["focused"]}}, "focused learns from pairs; say in pairs how"),
+        ({"pairs": {}}, "set corpus.source to one of quality, qasper, nq"),
         ({"train": {"variants": {"plain": {"steps": 9}}}}, "train: variants.plain: says no method"),
         ({"train": {"variants": {"plain": {"method": "sgd"}}}}, "train: train.variants.plain.method: "),
         ({"train": {"variants": {"sum": {"method": "cdt", "cdt": {"betta": 1}}}}}, "train.variants.sum.cdt.betta: "),

@@ -70,6 +70,15 @@ def test_a_variant_is_its_method_with_the_settings_that_it_changes_and_leaves_th
     assert plan.code_of_training("strong") == plan.code_of_training("cdt") != plan.code_of_training("longer")
 
 
+def test_a_method_that_learns_from_pairs_reads_them_and_the_others_the_plain_rows():
+    variants = {"no_contrast": {"method": "focused", "focused": {"weight": 0}}}
+    plan = plan_of(train={**WHOLE_RUN["train"], "methods": ["sft", "focused"], "variants": variants}, pairs={})
+    packs = [plan.packs_of(name).removeprefix("results/demo/") for name in ("sft", "focused", "no_contrast")]
+    assert packs == ["packs/train", "paired_packs/train", "paired_packs/train"]
+    assert "chunk_length" in plan.data.pair_settings("rank")
+    assert plan.data.retriever() == []
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("checkpoint_interval", 7), ("checkpoint_async", True), ("keep_checkpoints", 9), ("sinks", ["tensorboard"])],

@@ -36,7 +36,9 @@ KINDS = (
     Kind("tokenizer", ("tokenizer/**",), "its manifest", compared=True),
     Kind("sets of samples", ("sets/**",), "its manifest", compared=True),
     Kind("tokens", ("tokens/**",), "its manifest", compared=True),
-    Kind("packed rows", ("packs/**",), "its manifest", compared=True),
+    Kind("ranks of chunks", ("ranks/**",), "its manifest", compared=True),
+    Kind("pairs", ("pairs/**",), "its manifest", compared=True),
+    Kind("packed rows", ("packs/**", "paired_packs/**"), "its manifest", compared=True),
     Kind("base weights", ("start/**",), "its manifest", compared=True),
     # A training's folder is named after its settings: its records are compared under the name of its model.
     Kind("metrics", ("train/*/*/metrics.jsonl",), "done.json of its model"),

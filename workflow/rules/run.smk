@@ -28,6 +28,13 @@ include: "fetch.smk"
 include: "tokenizer.smk"
 include: "mix.smk" if config["mix"] else "tokenize.smk"
 include: "pack.smk"
+
+
+if config["pairs"]:
+
+    include: "pairs.smk"
+
+
 include: "inspect.smk"
 include: "start_model.smk"
 include: "train.smk"

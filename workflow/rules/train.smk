@@ -1,6 +1,6 @@
 rule train_method:
     input:
-        packs="<results>/packs/train",
+        packs=lambda wildcards: plan.packs_of(wildcards.method),
         validation="<results>/packs/validation",
         start="<results>/start",
         tokenizer="<results>/tokenizer",

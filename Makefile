@@ -38,8 +38,10 @@ base: $(READY) ## A small model that retrieves, from nothing (CPU, an hour); res
 .PHONY: study
 SEED ?= 1
 study: $(READY) ## One seed of the study of claims (CPU); SEED=1 to 5
-	snakemake claims_scaling_$(SEED)_audit --profile local --configfile config/studies/claims.yaml
-	python -m eval part --run results/claims-scaling-$(SEED) --output docs/claims/scaling-$(SEED)
+	for part in instruments scaling; do \
+		snakemake claims_$${part}_$(SEED)_audit --profile local --configfile config/studies/claims.yaml; \
+		python -m eval part --run results/claims-$$part-$(SEED) --output docs/claims/$$part-$(SEED); \
+	done
 	python -m eval claims --parts docs/claims --output docs/claims.md
 
 .PHONY: test

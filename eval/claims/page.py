@@ -24,7 +24,7 @@ from eval.claims.part import Part, read_part
 
 # The page without its tables.
 TEMPLATE = Path(__file__).with_name("page.md")
-SHOWN = ("long", "chains", "short", "books", "context", "facts")
+SHOWN = ("long", "chains", "short", "books", "context", "interference", "facts")
 COLUMNS = (
     *("claim", "where", "outcome", "unit", "model", "against", "seeds", "samples"),
     *("difference", "low", "high", "p_value", "p_corrected", "detectable", "verdict"),

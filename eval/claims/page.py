@@ -24,7 +24,10 @@ from eval.claims.part import Part, read_part
 
 # The page without its tables.
 TEMPLATE = Path(__file__).with_name("page.md")
-SHOWN = ("long", "chains", "short", "books", "context", "interference", "facts")
+# What the runs are called whose trainings are compared; the others look at the base alone.
+SCALING = "-scaling-"
+NOT_YET = "No training of the study is there yet."
+SHOWN = ("long", "chains", "short", "books", "facts")
 COLUMNS = (
     *("claim", "where", "outcome", "unit", "model", "against", "seeds", "samples"),
     *("difference", "low", "high", "p_value", "p_corrected", "detectable", "verdict"),
@@ -53,14 +56,20 @@ def run(arguments: argparse.Namespace) -> None:
 
 def page(parts: Sequence[Part], found: Sequence[Finding]) -> str:
     """The page's text with its tables."""
+    trained = [part for part in parts if SCALING in part.run]
     return TEMPLATE.read_text(encoding="utf-8").format(
-        seeds=f"{len(parts)} seed{'s' if len(parts) > 1 else ''}",
+        seeds=f"{counted(len(trained))} of the trainings, and {counted(len(parts) - len(trained))} of the instruments",
         matters=", ".join(f"{outcome.matters:g} {outcome.unit}" for outcome in distinct_units()),
         claims="\n".join(claims_table(found)),
         comparisons="\n".join(comparisons_table(found)),
-        models="\n".join(models_table(parts)),
-        trainings="\n".join(trainings_table(parts)),
+        models="\n".join(models_table(trained)) if trained else NOT_YET,
+        trainings="\n".join(trainings_table(trained)) if trained else NOT_YET,
     )
+
+
+def counted(seeds: int) -> str:
+    """So many seeds, in words."""
+    return "no seed" if not seeds else f"{seeds} seed{'s' if seeds > 1 else ''}"
 
 
 def distinct_units() -> list[Outcome]:

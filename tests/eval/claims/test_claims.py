@@ -21,7 +21,7 @@ LONG, SHORT, BOOKS = (OUTCOMES[name].title for name in ("long", "short", "books"
 def study(seeds: int, better: dict[str, float], spread: float = 0.0) -> list[Part]:
     """Parts in which every model answers half of the questions, and some are `better` by so many points."""
     generator = np.random.default_rng(7)
-    return [Part(f"claims-{seed}", {}, cells(generator, better, spread), {}) for seed in range(seeds)]
+    return [Part(f"claims-scaling-{seed}", {}, cells(generator, better, spread), {}) for seed in range(seeds)]
 
 
 def cells(generator, better: dict[str, float], spread: float) -> list[dict]:
@@ -111,7 +111,7 @@ def test_the_page_has_a_row_for_every_comparison_and_every_model_and_is_the_same
     assert len((tmp_path / "claims.csv").read_text().splitlines()) == comparisons + 1
     assert all(claim.sentence in text for claim in CLAIMS)
     assert all(f"| {model} |" in text for model in MODELS)
-    assert "3 seeds" in text
+    assert "3 seeds of the trainings, and no seed of the instruments" in text
     assert written_page(tmp_path) == text
 
 

@@ -28,6 +28,12 @@ CELL = "{model}/{way}/{benchmark}/{task}/{length}"
 CELL_LOG = "{model}-{way}-{benchmark}-{task}-{length}.log"
 # The rules behind the data's folders, as their logs are called.
 DATA_LOGS = {"tokenizer": "train_tokenizer", "tokens": "tokenize", "packs": "pack", "start": "start_model"}
+# {kind of analysis: (its rule, what it makes, its log)}
+INSTRUMENTS = {
+    "measured": ("analyse", "instruments/{model}/{task}/{length}/table.json", "{model}-{task}-{length}"),
+    "denoising": ("denoise", "denoising/{model}/{task}/{length}/denoising.json", "{model}-{task}-{length}"),
+    "maps": ("map_attention", "maps/{task}/{length}/attention_maps.json", "{task}-{length}"),
+}
 GO_ON = 75  # the exit code of a training that was told to stop and goes on in its next attempt
 # A job of another machine that has written nothing for so long is perhaps no more (seconds).
 SILENT = 900
@@ -86,6 +92,11 @@ def works_of(plan: RunPlan) -> Iterator[Work]:
             by_trainer = stage == "answers" and "/gradient/" in output
             log = log.replace("/logs/generate/", "/logs/detect_critical_tokens/") if by_trainer else log
             yield Work(stage, "/".join(output.split("/")[3:-1]), output, log)
+    for kind, (rule, place, log) in INSTRUMENTS.items():
+        outputs = plan.analysis.paths(kind, f"{results}/analysis/{place}")
+        logs = plan.analysis.paths(kind, f"{results}/logs/{rule}/{log}.log")
+        for output, log_path in zip(outputs, logs, strict=True):
+            yield Work("instruments", "/".join(output.split("/")[3:-1]), output, log_path)
     yield Work("report", "report", f"{results}/report.html", f"{results}/logs/report.log")
 
 

@@ -1,11 +1,13 @@
 """What the instruments make and read follows from the section, and nothing is made without it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.workflow.conftest import WHOLE_RUN
 from tests.workflow.test_run_plan import plan_of
+from workflow.status import works_of
 
 
 def plan(analysis: dict | None, **models: str):
@@ -61,3 +63,10 @@ def test_each_command_is_given_its_own_settings_and_begins_with_its_own_code():
 )
 def test_settings_of_the_maps_are_options(maps, options):
     assert plan({"maps": maps}).map_options() == options
+
+
+def test_status_counts_what_the_instruments_make():
+    section = {**WHOLE_RUN["eval"], "analysis": {"models": ["cdt"]}}
+    made = [work for work in works_of(plan_of(eval=section)) if work.stage == "instruments"]
+    assert len(made) == 3 * len(section["lengths"])
+    assert all(Path(work.log).parts[2] == "logs" and "{" not in work.output + work.log for work in made)

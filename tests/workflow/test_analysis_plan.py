@@ -1,6 +1,7 @@
 """What the instruments make and read follows from the section, and nothing is made without it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,14 @@ def test_status_counts_what_the_instruments_make():
     made = [work for work in works_of(plan_of(eval=section)) if work.stage == "instruments"]
     assert len(made) == 3 * len(section["lengths"])
     assert all(Path(work.log).parts[2] == "logs" and "{" not in work.output + work.log for work in made)
+
+
+def test_every_command_is_told_a_place_that_it_can_write_to(fresh):
+    """Snakemake fills `<results>` in for inputs and outputs, and not for params."""
+    fresh.configure(eval={"analysis": {}})
+    planned = fresh.snakemake("-n", "figures", "--profile", "local", "--configfile", "config/demo.yaml")
+    assert planned.returncode == 0, planned.stdout
+    commands = [line for line in planned.stdout.splitlines() if line.startswith("Shell command: ")]
+    told = [line for line in commands if re.search(r"eval (analyse|denoise|attention_maps|figures)", line)]
+    assert len(told) > 10
+    assert not [line for line in told if "<results>" in line]

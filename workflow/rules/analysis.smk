@@ -19,7 +19,7 @@ rule analyse:
         runtime=240,
     params:
         devices=lambda wildcards, resources: on_devices(resources),
-        folder="<results>/analysis/instruments/{model}/{task}/{length}",
+        folder=lambda wildcards, output: Path(output.table).parent,
         settings=plan.analysis.settings("measured"),
         packages=packages.of("answers"),
         code=plan.code(*plan.analysis.roots_of_instruments()),
@@ -47,7 +47,7 @@ rule denoise:
         runtime=240,
     params:
         devices=lambda wildcards, resources: on_devices(resources),
-        folder="<results>/analysis/denoising/{model}/{task}/{length}",
+        folder=lambda wildcards, output: Path(output.table).parent,
         settings=plan.analysis.settings("denoising"),
         packages=packages.of("answers"),
         code=plan.code(*plan.analysis.roots_of_denoising()),
@@ -76,7 +76,7 @@ rule map_attention:
         runtime=60,
     params:
         devices=lambda wildcards, resources: on_devices(resources),
-        folder="<results>/analysis/maps/{task}/{length}",
+        folder=lambda wildcards, output: Path(output.maps).parent,
         models=[f"{model}={plan.model_folder(model)}" for model in plan.analysis.models],
         options=plan.analysis.map_options(),
         packages=packages.of("answers"),

@@ -7,6 +7,7 @@ rule audit:
     input:
         page="<results>/report.html",
         numbers="<results>/report.json",
+        figures=plan.analysis.figure_paths(),
     output:
         folder=directory("<results>/audit"),
     log:

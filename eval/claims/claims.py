@@ -15,6 +15,7 @@ from eval.claims.part import Part
 
 SIGNIFICANT = 0.05
 HOLDS, FAILS, UNKNOWN = "holds here", "does not hold here", "cannot be told here"
+UNTESTED = "not tested yet"
 # What a model is compared with where the claim is about a level, and not about another model.
 LEVEL = "at least "
 QUESTIONS = (("ruler", "niah_single_1"), ("stories", "2hop"), ("stories", "3hop"))
@@ -199,7 +200,9 @@ def verdict(claim: Claim, outcome: Outcome, effect: Effect | None, p_corrected: 
     minus what matters. Does not hold: worse by the same rule, or the whole interval below what matters (for what is to
     be kept: below minus what matters). All else cannot be told, and so does a single seed.
     """
-    if effect is None or effect.seeds < 2:
+    if effect is None:
+        return UNTESTED
+    if effect.seeds < 2:
         return UNKNOWN
     if claim.kept:
         return HOLDS if effect.low > -outcome.matters else FAILS if effect.high < -outcome.matters else UNKNOWN
@@ -210,8 +213,10 @@ def verdict(claim: Claim, outcome: Outcome, effect: Effect | None, p_corrected: 
 
 
 def verdict_of_claim(of_claim: Sequence[Finding]) -> str:
-    """A claim holds where its first comparison does and none says the contrary; it fails where any fails."""
+    """A claim holds where every comparison says so; it fails where any fails."""
     verdicts = [finding.verdict for finding in of_claim]
+    if set(verdicts) == {UNTESTED}:
+        return UNTESTED
     if FAILS in verdicts:
         return FAILS
     return HOLDS if set(verdicts) == {HOLDS} else UNKNOWN

@@ -18,8 +18,7 @@ import numpy as np
 
 from contracts.errors import InputError
 from contracts.files import atomic_text, existing_folder
-from eval.claims.claims import OUTCOMES, Finding, Outcome, findings, verdict_of_claim
-from eval.claims.effects import Effect
+from eval.claims.claims import LEVEL, OUTCOMES, Finding, Outcome, findings, verdict_of_claim
 from eval.claims.part import Part, read_part
 
 # The page without its tables.
@@ -85,7 +84,7 @@ def claims_table(found: Sequence[Finding]) -> Iterator[str]:
         rows = list(of_claim)
         first = rows[0]
         compared = f"{first.first} against {first.second}, {first.outcome.title}"
-        said = shown(first.effect, first.outcome)
+        said = shown(first)
         yield f"| {claim.sentence} | {claim.where} | {compared} | {said} | **{verdict_of_claim(rows)}** |"
 
 
@@ -97,17 +96,21 @@ def comparisons_table(found: Sequence[Finding]) -> Iterator[str]:
         effect, digits = finding.effect, digits_of(finding.outcome)
         p = "" if finding.p_corrected is None else f"{finding.p_corrected:.2g}"
         seen = "" if effect is None or effect.detectable is None else f"{effect.detectable:.{digits}f}"
-        told = (finding.first, finding.second, finding.outcome.title, shown(effect, finding.outcome))
+        told = (finding.first, finding.second, finding.outcome.title, shown(finding))
         yield f"| {' | '.join((*told, p, seen, finding.verdict))} |"
 
 
-def shown(effect: Effect | None, outcome: Outcome) -> str:
-    """A difference with its interval and unit."""
+def shown(finding: Finding) -> str:
+    """A difference with its interval and unit; of a claim about a level the number itself."""
+    effect, outcome = finding.effect, finding.outcome
     if effect is None:
-        return "not there"
-    digits = digits_of(outcome)
-    low, high = (f"{bound:+.{digits}f}" for bound in (effect.low, effect.high))
-    return f"{effect.mean:+.{digits}f} ({low} to {high}) {outcome.unit}"
+        return ""
+    digits, level = digits_of(outcome), 0.0
+    sign = "+"
+    if finding.second.startswith(LEVEL):
+        level, sign = float(finding.second.removeprefix(LEVEL)), ""
+    mean, low, high = (f"{value + level:{sign}.{digits}f}" for value in (effect.mean, effect.low, effect.high))
+    return f"{mean} ({low} to {high}) {outcome.unit}"
 
 
 def digits_of(outcome: Outcome) -> int:

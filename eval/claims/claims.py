@@ -144,14 +144,13 @@ CLAIMS = (
             ("growth", "base", "base by random_tokens_matched"),
         ),
     ),
-    Claim(
-        "Gradients of embeddings find critical tokens better than attention and LongPPL.",
-        "6.1, Figure 7",
-        tuple(
-            (outcome, "base by gradient", f"base by {other}")
-            for outcome in ("context", "interference")
-            for other in ("attention", "longppl")
-        ),
+    *(
+        Claim(
+            f"Gradients of embeddings find critical tokens better than {title}.",
+            "6.1, Figure 7",
+            tuple((outcome, "base by gradient", f"base by {name}") for outcome in ("context", "interference")),
+        )
+        for name, title in (("attention", "attention"), ("longppl", "LongPPL"))
     ),
     Claim("After CDT, gradients tell supporting facts from interference better.", "6.1", (("facts", CDT, "ce"),)),
 )

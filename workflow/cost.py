@@ -22,24 +22,19 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from contracts.errors import InputError
 from contracts.settings import load_settings
-from contracts.yaml_files import yaml_object
 from eval.cells import cells_of, ways_of
 from eval.registry import known_task
 from megatron_cdt.architecture import Architecture
 from megatron_cdt.huggingface.config import read_architecture
-from megatron_cdt.objectives.row import WholeRow
 from megatron_cdt.objectives.work import forward_work
-from megatron_cdt.training.measured_speed import TERA, measured_share
+from megatron_cdt.training.measured_speed import TERA, labelled_row, measured_share
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.throughput import peak_of, row_flops
 from workflow.configuration import Configuration
-from workflow.study import is_study, runs_of_study
+from workflow.study import runs_in
 
 ANSWER_TOKENS = 128
 # Part of the device's name: TB/s of its memory, from NVIDIA's data sheets. First match.
@@ -128,12 +123,6 @@ def training_hours(run: Configuration, shape: Architecture, training: TrainSetti
     return rows * flops / machine.training_flops_per_second(training.dtype, run.pack.length) / 3600
 
 
-def labelled_row(length: int) -> WholeRow:
-    """A row that is one text of so many tokens, each of them to be predicted."""
-    ones = np.ones(length, dtype=np.int64)
-    return WholeRow(ones, ones, ones.astype(bool), [length])
-
-
 def sample_seconds(shape: Architecture, answer: str, length: int, machine: Machine, dtype: str) -> float:
     """GPU seconds of one sample that is answered in `dtype`."""
     work = forward_work(shape, [length], length if answer == "losses" else 1)
@@ -172,11 +161,7 @@ def table(costs: dict[str, Cost], machine: Machine, gpus: int | None = None) -> 
 
 def configurations(path: str) -> dict[str, Configuration]:
     """The runs of a configuration file: one, or those of a study."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; name a configuration")
-    values = yaml_object(Path(path))
-    runs = runs_of_study(values) if is_study(values) else {values.get("run", path): values}
-    return {run: load_settings(Configuration, json.dumps(settings)) for run, settings in runs.items()}
+    return {run: load_settings(Configuration, json.dumps(values)) for run, values in runs_in(path).items()}
 
 
 def main(arguments: list[str]) -> int:

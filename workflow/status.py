@@ -18,11 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from contracts.errors import InputError
-from contracts.yaml_files import yaml_object
 from workflow.failed_jobs import read_record
 from workflow.run_config import check_against_schema, fill_defaults, read_schema
 from workflow.run_plan import STAGE_FOLDERS, RunPlan
-from workflow.study import is_study, runs_of_study
+from workflow.study import runs_in
 
 CELL = "{model}/{way}/{benchmark}/{task}/{length}"
 CELL_LOG = "{model}-{way}-{benchmark}-{task}-{length}.log"
@@ -85,9 +84,9 @@ def works_of(plan: RunPlan) -> Iterator[Work]:
         strict=True,
     )
     yield from (Work("samples", output.split("/samples/")[1], output, log) for output, log in samples)
-    for stage, file, rules in (("answers", "predictions.jsonl", ("generate",)), ("scores", "score.json", ("score",))):
+    for stage, file, rule in (("answers", "predictions.jsonl", "generate"), ("scores", "score.json", "score")):
         outputs = plan.cell_paths(f"{results}/eval/{CELL}/{file}")
-        logs = plan.cell_paths(f"{results}/logs/{rules[0]}/{CELL_LOG}")
+        logs = plan.cell_paths(f"{results}/logs/{rule}/{CELL_LOG}")
         for output, log in zip(outputs, logs, strict=True):
             by_trainer = stage == "answers" and "/gradient/" in output
             log = log.replace("/logs/generate/", "/logs/detect_critical_tokens/") if by_trainer else log
@@ -218,10 +217,7 @@ def finish(status: RunStatus) -> str:
 
 def plans(path: str, wanted: list[str]) -> list[RunPlan]:
     """The plans of a configuration's runs; InputError names what is wrong with it, or a run that it does not have."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; name a configuration with --configfile")
-    values, schema = yaml_object(Path(path)), read_schema()
-    runs = runs_of_study(values) if is_study(values) else {values.get("run", path): values}
+    runs, schema = runs_in(path), read_schema()
     if unknown := [run for run in wanted if run not in runs]:
         raise InputError(f"{unknown[0]}: no run of {path}; its runs: {', '.join(runs)}")
     chosen = []

@@ -45,6 +45,14 @@ def runs_of_study(config: dict) -> dict[str, dict]:
     return runs
 
 
+def runs_in(path: str) -> dict[str, dict]:
+    """The runs of a configuration file by name: one, or those of a study; InputError where there is no such file."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; name a configuration")
+    values = yaml_object(Path(path))
+    return runs_of_study(values) if is_study(values) else {values.get("run", path): values}
+
+
 def read_setting(key: str, path: str) -> dict:
     """A configuration file that a study names."""
     if not Path(path).is_file():

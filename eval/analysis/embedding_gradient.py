@@ -13,8 +13,7 @@ from transformers import PreTrainedModel
 
 from eval.analysis.settings import EmbeddingGradientSettings
 from eval.backends.models import HEAD_POSITIONS
-
-IGNORED = -100
+from eval.benchmarks.hops.labelled_rows import IGNORED
 
 
 def opened(model: PreTrainedModel, options: EmbeddingGradientSettings | None) -> Callable[[dict], torch.Tensor]:

@@ -25,9 +25,10 @@ from eval.analysis.attention_rows import (
     seen_attention,
     visible_keys,
 )
-from eval.analysis.embedding_gradient import IGNORED, embedding_gradient, row_embeddings
+from eval.analysis.embedding_gradient import embedding_gradient, row_embeddings
 from eval.analysis.reading import Reading, of_heads
 from eval.analysis.settings import InformationFlowSettings
+from eval.benchmarks.hops.labelled_rows import IGNORED
 
 
 def opened(model: PreTrainedModel, options: InformationFlowSettings) -> Callable[[dict], torch.Tensor]:

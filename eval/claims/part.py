@@ -11,9 +11,10 @@ run: python -m eval part --run results/claims-scaling-1 --output docs/claims/sca
 import argparse
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median_high
 
 from contracts.errors import InputError
 from contracts.files import atomic_folder, atomic_text, existing_file
@@ -148,14 +149,12 @@ def training_of(name: str, folder: Path) -> dict:
         "tokens": steps[-1]["consumed_tokens"],
         "last_loss": sum(losses[-LAST_STEPS:]) / len(losses[-LAST_STEPS:]),
         "validation": curve.validation[-1] if curve.validation else None,
-        **{name: median(curve.values(name)[1]) for name in ("relative_shift", "noise_share") if curve.values(name)[1]},
+        **{
+            name: median_high(curve.values(name)[1])
+            for name in ("relative_shift", "noise_share")
+            if curve.values(name)[1]
+        },
     }
-
-
-def median(values: Iterable[float]) -> float:
-    """The middle value, the upper one of two."""
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]
 
 
 def read_part(folder: Path) -> Part:

@@ -72,13 +72,18 @@ def repeated(work: Work, recompute: Recompute) -> float:
     return {"full": work.linear + work.attention, "selective": work.attention, "none": 0.0}[recompute]
 
 
+def labelled_row(length: int) -> WholeRow:
+    """A row that is one text of so many tokens, each of them to be predicted."""
+    ones = np.ones(length, dtype=np.int64)
+    return WholeRow(ones, ones, ones.astype(bool), [length])
+
+
 def tokens_per_second(architecture: Architecture, settings: TrainSettings, row_tokens: int, gpu_peak: float) -> float:
     """Tokens per second over all GPUs of a run on rows of one document; `gpu_peak` in FLOP/s.
 
     A pipeline idles while it fills and empties. A method that detects has a second backward pass.
     """
-    ones = np.ones(row_tokens, dtype=np.int64)
-    row = WholeRow(ones, ones, ones.astype(bool), [row_tokens])
+    row = labelled_row(row_tokens)
     of_method = objective_class(settings.method).row_flops(architecture, row, settings.section)
     work = forward_work(architecture, [row_tokens], row_tokens)
     backward_passes = 2 if of_method >= work.training + work.detection else 1

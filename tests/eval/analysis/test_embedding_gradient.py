@@ -3,8 +3,9 @@
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from eval.analysis.embedding_gradient import IGNORED, embedding_gradient, opened, row_embeddings
+from eval.analysis.embedding_gradient import embedding_gradient, opened, row_embeddings
 from eval.analysis.settings import EmbeddingGradientL1Settings
+from eval.benchmarks.hops.labelled_rows import IGNORED
 
 
 def small_llama() -> LlamaForCausalLM:

@@ -12,7 +12,8 @@ import socket
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -96,3 +97,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def results_by_layout(
+    every_case: Callable, folder: Path, processes_of: Mapping[str, int]
+) -> Callable[[str], tuple[dict, ...]]:
+    """By layout, the results of its processes; all layouts of as many processes are run when the first is asked for."""
+
+    @cache
+    def of_processes(count: int) -> dict[str, tuple[dict, ...]]:
+        names = [name for name, processes in processes_of.items() if processes == count]
+        by_process = run_distributed(every_case, count, folder, names, timeout=300)
+        return dict(zip(names, zip(*by_process, strict=True), strict=True))
+
+    return lambda name: of_processes(processes_of[name])[name]

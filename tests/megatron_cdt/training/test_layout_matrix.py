@@ -5,7 +5,6 @@ data rank 1 of 2 has none at all. Processes are started once for two and once fo
 """
 
 import math
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from megatron_cdt.training.optimizer import build_optimizer, wrap_model
 from megatron_cdt.training.saving import CheckpointSaver
 from megatron_cdt.training.settings import TrainSettings
 from megatron_cdt.training.step import train_step
-from tests.megatron_cdt.distributed import run_distributed, start_layout
+from tests.megatron_cdt.distributed import results_by_layout, run_distributed, start_layout
 from tests.megatron_cdt.huggingface.models import VOCAB, random_llama
 from tests.megatron_cdt.training.job import train_settings, write_pack
 
@@ -160,15 +159,8 @@ def alone(folder) -> dict:
 
 @pytest.fixture(scope="module")
 def shared(folder):
-    """By layout, the results of its processes; all layouts of as many processes are run when the first is asked for."""
-
-    @cache
-    def of_processes(count: int) -> dict[str, tuple[dict, ...]]:
-        names = [name for name, (_, processes, _) in LAYOUTS.items() if processes == count]
-        by_process = run_distributed(every_case, count, folder, names, timeout=300)
-        return dict(zip(names, zip(*by_process, strict=True), strict=True))
-
-    return lambda name: of_processes(LAYOUTS[name][1])[name]
+    """By layout, the results of its processes."""
+    return results_by_layout(every_case, folder, {name: processes for name, (_, processes, _) in LAYOUTS.items()})
 
 
 def test_the_answers_of_the_first_step_leave_a_context_rank_and_a_data_rank_without_a_label(folder):
